@@ -1,0 +1,25 @@
+# embed_sql(target namespace header folder): every folder/*.sql becomes a pg::Query constant in
+# <build>/generated/<header>. lock_challenge.sql becomes kLockChallenge, named "lock_challenge";
+# the name is also the metric label.
+function(embed_sql target namespace header folder)
+  file(GLOB files CONFIGURE_DEPENDS ${folder}/*.sql)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
+  set(body "#pragma once\n#include \"libs/pg/query.h\"\nnamespace ${namespace} {\n")
+  foreach(file ${files})
+    get_filename_component(name ${file} NAME_WE)
+    file(READ ${file} text)
+    string(REPLACE "_" ";" words ${name})
+    set(constant k)
+    foreach(word ${words})
+      string(SUBSTRING ${word} 0 1 first)
+      string(TOUPPER ${first} first)
+      string(SUBSTRING ${word} 1 -1 rest)
+      string(APPEND constant ${first}${rest})
+    endforeach()
+    string(APPEND body
+           "inline constexpr pg::Query ${constant}{\"${name}\", R\"sql(${text})sql\"};\n")
+  endforeach()
+  string(APPEND body "}  // namespace ${namespace}\n")
+  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/generated/${header} CONTENT "${body}")
+  target_include_directories(${target} PUBLIC ${CMAKE_BINARY_DIR}/generated)
+endfunction()
