@@ -6,9 +6,9 @@
 
 namespace countersign {
 
-void Invariant(bool holds, std::string_view why, std::source_location where) {
+void Invariant(bool holds, std::string_view why, const char* file, int line) {
   if (holds) return;
-  fmt::print(stderr, "invariant broken at {}:{}: {}\n", where.file_name(), where.line(), why);
+  fmt::print(stderr, "invariant broken at {}:{}: {}\n", file, line, why);
   std::abort();
 }
 

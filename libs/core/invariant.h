@@ -1,12 +1,12 @@
 #pragma once
-#include <source_location>
 #include <string_view>
 
 namespace countersign {
 
 // Ends the process when a promise of our own code is broken: continuing would be worse. Never for
-// input, other systems or anything else the world may do.
-void Invariant(bool holds, std::string_view why,
-               std::source_location where = std::source_location::current());
+// input, other systems or anything else the world may do. (std::source_location is not known to
+// clang 14, which checks this code.)
+void Invariant(bool holds, std::string_view why, const char* file = __builtin_FILE(),
+               int line = __builtin_LINE());
 
 }  // namespace countersign

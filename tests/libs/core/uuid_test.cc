@@ -49,6 +49,7 @@ TEST(UuidV7, A9_AMillionIdsFromFourThreadsAreUniqueAndEachThreadSeesThemRise) {
   std::vector<std::vector<Uuid>> made(4);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(made.size());
     for (auto& mine : made) {
       threads.emplace_back([&ids, &mine] {
         mine.reserve(250'000);

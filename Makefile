@@ -1,0 +1,87 @@
+# Every target installs what it needs first (Debian packages with sudo, announced; the rest into the
+# user's cache), so `make demo` and `make test` are complete on a fresh Debian 12.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON := .run/toolchain/python/bin/python
+STACK := $(PYTHON) -m deploy.dev.stack
+CTL := build/release/bin/countersignctl
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+export CCACHE_MAXSIZE ?= 5G
+export PYTHONDONTWRITEBYTECODE := 1
+
+##@ First steps
+help: ## list every target
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+setup: ## install what building and running need
+	@tools/setup/debian.sh deploy/packages/debian.txt
+	@tools/setup/python.sh
+	@tools/setup/maven.sh
+demo: build ## build, start everything, show one sign-up travel through it, stop everything
+	@$(PYTHON) -m deploy.dev.demo
+up: build ## start the development stack and leave it running
+	@$(STACK) up
+down: ## stop the development stack
+	@[ ! -e .run/toolchain/python ] || $(STACK) down
+
+##@ Build
+build: setup ## release build of services and tools
+	@tools/build.sh release
+build-asan: setup ## build with address and undefined behaviour sanitizers, failpoints in
+	@tools/build.sh asan
+build-debug: setup ## build without optimisation
+	@tools/build.sh debug
+gen-pb: setup ## generate the C++ code of api/
+	@tools/build.sh release countersign_api countersign_api_events
+install: build ## install binaries, migrations and example configuration below PREFIX
+	@cmake --install build/release --prefix $${PREFIX:?say PREFIX=/where/to} >/dev/null
+clean: down ## remove builds and everything the stack wrote
+	@rm -rf build .run
+
+##@ Test
+test: build build-asan ## unit, PostgreSQL, Kafka, contract, end-to-end and short fault tests
+	@$(PYTHON) -m tools.testing.run
+test-full: build build-asan setup-check ## test, and the long runs: faults 30 min, TSan, fuzzing
+	@tools/build.sh tsan
+	@$(PYTHON) -m tools.testing.run --full
+check: setup-check ## format, layers, clang-tidy, proto gate, and the tests of these gates
+	@tools/checks/format.sh
+	@tools/checks/layers.py
+	@tools/checks/proto.sh
+	@tools/build.sh debug generated
+	@tools/checks/tidy.py --build build/debug
+	@$(PYTHON) -m pytest -q -p no:cacheprovider tests/tools
+setup-check: setup
+	@tools/setup/debian.sh deploy/packages/debian-check.txt
+	@tools/setup/npm.sh
+fmt: setup ## format C++ sources in place
+	@tools/checks/format.sh --fix
+bench: build ## measure; ONLY=signup for one; writes bench/results/*.json
+	@$(PYTHON) -m bench.run $(if $(ONLY),--only $(ONLY))
+
+##@ Operate the development stack
+run: up ## the same as up
+migrate-up: ## apply migrations to the stack's database
+	@source .run/env && $(CTL) migrate up
+migrate-down: ## take the last migration back
+	@source .run/env && $(CTL) migrate down
+migrate-status: ## which migrations are applied
+	@source .run/env && $(CTL) migrate status
+kafka-topics: ## create missing topics from deploy/topics.yaml
+	@source .run/env && $(CTL) topics apply
+kafka-consume: ## print events of TOPIC (default auth.log) from the beginning
+	@source .run/env && $(CTL) events tail --topic $(or $(TOPIC),auth.log) --from-beginning
+outbox-status: ## how far the relay is behind
+	@source .run/env && $(CTL) outbox status
+
+##@ Release
+release: setup-check ## make the current api/ the baseline that later changes must not break
+	@tools/checks/release.sh
+
+.PHONY: help setup demo up down build build-asan build-debug gen-pb install clean test test-full check \
+  setup-check fmt bench run migrate-up migrate-down migrate-status kafka-topics kafka-consume \
+  outbox-status release
