@@ -1,0 +1,104 @@
+#pragma once
+// The idempotent producer: acks=all, never more than one copy and never out of order within its
+// life, no gap after a refusal (the producer dies instead and the caller starts over from what was
+// acknowledged). Not thread safe: one thread owns it.
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libs/kafka/fault.h"
+#include "libs/kafka/handles.h"
+#include "libs/kafka/headers.h"
+#include "libs/kafka/settings.h"
+
+namespace countersign::kafka {
+
+struct ProducerSettings {
+  ClientSettings client;
+  // Wait for more records before a request is made. 0 is best live: batches still form while
+  // earlier requests are on their way.
+  std::chrono::microseconds linger{0};
+  int queue_kbytes = 16 * 1024;  // hard limit of what is queued and unacknowledged
+  int queue_messages = 100'000;
+  std::chrono::milliseconds request_timeout{2000};  // how long a broker may take to answer
+  std::chrono::milliseconds socket_timeout{10'000};
+  std::string compression = "none";  // none, lz4, zstd, gzip, snappy
+  // News that is no record's fate: brokers away, authentication refused. Called inside Drain.
+  std::function<void(const Fault&)> on_error;
+};
+
+struct Record {
+  std::string_view topic;
+  std::string_view key;
+  std::string_view value;
+  std::uint64_t token = 0;  // comes back in the record's Delivery
+};
+
+enum class Produced {
+  kQueued,
+  kQueueFull,     // nothing was taken; try again after deliveries were drained
+  kTooLarge,      // over message.max.bytes; nothing was taken
+  kUnknownTopic,  // the cluster has no such topic now; nothing was taken
+  kUnreachable,   // no broker answered whether the topic exists; nothing was taken
+};
+
+// One record's fate. Valid only inside the callback of Drain.
+struct Delivery {
+  std::uint64_t token = 0;
+  int code = 0;  // 0: acknowledged by all in-sync replicas; else librdkafka's error code
+  std::string_view topic;
+  int partition = -1;
+  std::int64_t offset = -1;
+  const rd_kafka_message_s* message = nullptr;
+  [[nodiscard]] bool ok() const { return code == 0; }
+  [[nodiscard]] std::string Reason() const;
+  // The value of one of the record's headers, empty if absent.
+  [[nodiscard]] std::string Header(std::string_view name) const;
+};
+
+class Producer {
+ public:
+  // Makes the client, without waiting for a broker. Throws SettingsFault.
+  explicit Producer(const ProducerSettings& settings);
+  // Drops what is unsent, without waiting. Records on their way may still be appended.
+  ~Producer();
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+
+  // Copies the record. Takes the headers only if the answer is kQueued. The first record of a topic
+  // asks the cluster whether the topic exists, for at most kTopicLookup. Throws FatalFault.
+  [[nodiscard]] Produced Produce(const Record& record, Headers& headers);
+
+  // Readable when Drain has something to give. Owned by the producer.
+  [[nodiscard]] int event_fd() const { return event_fd_; }
+  // Hands over deliveries and forgets them; returns how many. Throws FatalFault, after the
+  // deliveries before it.
+  std::size_t Drain(const std::function<void(const Delivery&)>& on_delivery);
+
+  // Records that are queued or on their way, and deliveries not drained yet.
+  [[nodiscard]] std::size_t InFlight() const;
+  // Drains until nothing is in flight or the time is over; true if nothing is.
+  bool Flush(std::chrono::milliseconds limit,
+             const std::function<void(const Delivery&)>& on_delivery);
+
+  static constexpr std::chrono::milliseconds kTopicLookup{300};
+
+ private:
+  // Null if the topic cannot be used now; `why` then says so.
+  rd_kafka_topic_s* Topic(std::string_view name, Produced& why);
+  void ThrowIfFatal() const;
+
+  int event_fd_ = -1;
+  std::unique_ptr<ClientContext> context_;  // the library keeps its address
+  std::function<void(const Fault&)> on_error_;
+  ClientHandle client_;
+  QueueHandle queue_;
+  std::map<std::string, TopicHandle, std::less<>> topics_;
+};
+
+}  // namespace countersign::kafka
