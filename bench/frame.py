@@ -1,0 +1,108 @@
+"""What every benchmark shares: interleaved rounds, ratios within one run, one result file each.
+
+A benchmark is a module of bench/ with NAME, UNIT, a bound (AT_LEAST or AT_MOST) and run(context),
+which returns (values, detail): one value per round, the median of which is the figure.
+"""
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results"
+BIN = ROOT / "build" / "release" / "bin"
+
+
+class Context:
+    """The machine a benchmark runs on: a stack of its own and how often to repeat."""
+
+    def __init__(self, stack, rounds, seconds):
+        self.stack = stack
+        self.rounds = rounds
+        self.seconds = seconds
+        self._next_number = 0
+
+    def fresh_numbers(self, count):
+        """First of `count` phone numbers that no earlier round used."""
+        first = self._next_number
+        self._next_number += count
+        return first
+
+    def load(self, scenario, **options):
+        """Runs countersign-load and returns what it prints."""
+        arguments = [str(BIN / "countersign-load"), scenario, "--target", self.stack.env()["AUTH_GRPC"]]
+        for name, value in {"seconds": self.seconds, **options}.items():
+            arguments += [f"--{name.replace('_', '-')}", str(value)]
+        result = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise RuntimeError(f"{' '.join(arguments)}\n{result.stdout}{result.stderr}")
+        return json.loads(result.stdout)
+
+    def pgbench(self, script, clients, rate=None, seconds=None, threads=2):
+        """Runs pgbench -M prepared on a script of bench/sql; transactions a second and latencies."""
+        log_prefix = self.stack.run_dir / "pgbench"
+        for old in self.stack.run_dir.glob("pgbench.*"):
+            old.unlink()
+        arguments = ["/usr/lib/postgresql/15/bin/pgbench", "-n", "-M", "prepared", "-c", str(clients),
+                     "-j", str(threads), "-T", str(seconds or self.seconds), "-f", str(ROOT / "bench/sql" / script),
+                     "--log", f"--log-prefix={log_prefix}"]
+        if rate:
+            arguments += ["-R", str(rate)]
+        arguments.append(self.stack.env()["DATABASE_URL"])
+        result = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise RuntimeError(result.stdout + result.stderr)
+        micros = []
+        for file in self.stack.run_dir.glob("pgbench.*"):
+            micros += [int(line.split()[2]) for line in file.read_text().splitlines()]
+            file.unlink()
+        micros.sort()
+        tps = next(float(line.split("=")[1].split()[0]) for line in result.stdout.splitlines() if line.startswith("tps"))
+        return {"per_second": tps, "p50_ms": percentile(micros, 0.5) / 1000, "p99_ms": percentile(micros, 0.99) / 1000}
+
+
+def percentile(ordered, share):
+    if not ordered:
+        return 0
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def cpu_seconds(pid):
+    """User and system time a process has used."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mib(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def write(module, values, detail):
+    """Writes bench/results/<name>.json and returns it."""
+    result = {
+        "name": module.NAME,
+        "unit": module.UNIT,
+        "median": round(statistics.median(values), 3),
+        "min": round(min(values), 3),
+        "max": round(max(values), 3),
+        "runs": len(values),
+    }
+    for bound in ("AT_LEAST", "AT_MOST"):
+        if hasattr(module, bound):
+            result[bound.lower()] = getattr(module, bound)
+    result["detail"] = detail
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{module.NAME}.json").write_text(json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def verdict(result):
+    if "at_least" in result:
+        return "ok" if result["median"] >= result["at_least"] else "SHORT"
+    if "at_most" in result:
+        return "ok" if result["median"] <= result["at_most"] else "OVER"
+    return "-"
