@@ -12,8 +12,8 @@ namespace countersign {
 
 struct Error {
   const Reason* reason = &reasons::kInternal;  // never null
-  std::string field;                           // request field at fault, if it is one field's fault
-  std::string detail;                          // for our logs only; never holds a secret
+  std::string field{};                         // request field at fault, if it is one field's fault
+  std::string detail{};                        // for our logs only; never holds a secret
   std::chrono::milliseconds retry_after{0};    // > 0: the earliest useful retry from now
 
   [[nodiscard]] ErrorKind kind() const { return reason->kind; }
@@ -27,8 +27,8 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
 
 // return Fail(reasons::kResendTooSoon, {.retry_after = wait});
 struct ErrorContext {
-  std::string field;
-  std::string detail;
+  std::string field{};
+  std::string detail{};
   std::chrono::milliseconds retry_after{0};
 };
 [[nodiscard]] inline tl::unexpected<Error> Fail(const Reason& reason, ErrorContext context = {}) {
