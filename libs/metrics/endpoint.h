@@ -1,23 +1,24 @@
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
+#include <thread>
 
 #include "libs/metrics/registry.h"
-
-struct mg_connection;
-struct mg_context;
 
 namespace countersign::metrics {
 
 // Empty when healthy, else what is wrong in a few words (no secrets: it is shown to any caller).
 using Health = std::function<std::string()>;
 
-// HTTP listener with GET /metrics and GET /healthz (200 "ok", 503 and the cause). Two threads.
-// Health is asked on them and must not block.
+// HTTP/1.1 listener with GET /metrics and GET /healthz (200 "ok", 503 and the cause), on one thread
+// of its own. At most 32 connections at once, each for one request of at most 4 KiB and for 5 s: a
+// slow or silent client keeps no other from its answer. Health is asked on that thread and must not
+// block. (prometheus-cpp's own exposer serves no /healthz and takes 2 s to stop.)
 class Endpoint {
  public:
   // `listen` is "127.0.0.1:9464" or "[::1]:0"; port 0 takes a free one. Throws std::runtime_error
-  // if it cannot listen.
+  // if it cannot listen. The registry must outlive it.
   Endpoint(const std::string& listen, const Registry& registry, Health health);
   ~Endpoint();
   Endpoint(const Endpoint&) = delete;
@@ -27,12 +28,10 @@ class Endpoint {
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:
-  static int Answer(mg_connection* connection, void* endpoint);
-
-  const Registry& registry_;
-  Health health_;
-  mg_context* context_ = nullptr;
+  class Loop;
   std::string address_;
+  std::unique_ptr<Loop> loop_;
+  std::jthread thread_;
 };
 
 }  // namespace countersign::metrics

@@ -23,7 +23,6 @@ THIRD_PARTY = {
     "openssl/": ["libs/crypto/", "libs/core/random.cc"],
     "yaml-cpp/": ["libs/config/"],
     "prometheus/": ["libs/metrics/"],
-    "civetweb.h": ["libs/metrics/"],
     "phonenumbers/": ["services/auth/domain/phone_number.cc"],
     "boost/": ["tests/fakes/", "bench/"],
     "nlohmann/": ["libs/log/", "libs/jose/", "libs/config/", "libs/kafka/", "services/otp/providers/", "tools/", "tests/", "bench/"],
