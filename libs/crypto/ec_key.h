@@ -51,6 +51,7 @@ class EcPrivateKey {
   [[nodiscard]] const EcPublicKey& Public() const { return public_; }
 
  private:
+  [[nodiscard]] static EcPrivateKey FromHandle(PkeyHandle key);
   EcPrivateKey(PkeyHandle key, PkeyContextHandle signing, EcPublicKey public_key);
   PkeyHandle key_;
   PkeyContextHandle signing_;

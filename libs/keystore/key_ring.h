@@ -34,10 +34,14 @@ enum class CurrentKey {
   kOfTheDay,    // ids are days (YYYYMMDD): the last that is not after today (UTC)
 };
 
+// YYYYMMDD in UTC: the id of a key of the day.
+[[nodiscard]] std::string DayOf(Instant instant);
+[[nodiscard]] bool IsDay(std::string_view id);
+
 // A look-up of an unknown id and a new day read the directory again, at most once in this time.
 inline constexpr std::chrono::milliseconds kReloadInterval{1000};
-// So old may the picture of the directory be when a new thing is made: a key that was added becomes
-// current, and one that was removed is gone, no later than this.
+// So old may the picture of the directory be when a key is asked for: a key that was added becomes
+// current, and one that was removed is forgotten, no later than this.
 inline constexpr std::chrono::seconds kMaxPictureAge{30};
 
 // Thread safe. `clock` must outlive it.
@@ -65,13 +69,18 @@ class KeyRing {
   // of contents: a file of a known id is not read again. A directory that became unusable leaves
   // the loaded keys in use.
   bool Reload();
+  [[nodiscard]] std::string LastFault() const;
 
  private:
   using Keys = std::map<std::string, Handle, std::less<>>;
 
   [[nodiscard]] Keys Load(const Keys& known) const;
   [[nodiscard]] Handle CurrentOf(const Keys& keys) const;
-  [[nodiscard]] Handle FindLoaded(std::string_view id) const;
+  struct Found {
+    Handle key;
+    bool is_fresh = false;
+  };
+  [[nodiscard]] Found FindLoaded(std::string_view id) const;
 
   const std::filesystem::path directory_;
   const CurrentKey rule_;
@@ -79,6 +88,7 @@ class KeyRing {
   mutable std::shared_mutex mutex_;
   Keys keys_;                                            // guarded by mutex_
   std::chrono::steady_clock::time_point last_reload_{};  // guarded by mutex_
+  std::string last_fault_;                               // guarded by mutex_
 };
 
 // Sealing keys (rings `recipient`, `person`), MAC keys (`phone`, `code`, `claim`, `refresh`) and

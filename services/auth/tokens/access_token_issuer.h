@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libs/core/random.h"
@@ -13,6 +14,9 @@
 #include "services/auth/tokens/signing_keys.h"
 
 namespace countersign::auth {
+
+// RFC 9068 section 2.1.
+inline constexpr std::string_view kAccessTokenType = "at+jwt";
 
 struct IssuedAccessToken {
   Secret<std::string> token;
