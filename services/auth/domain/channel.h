@@ -1,0 +1,22 @@
+#pragma once
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace countersign::auth {
+
+// How a code reaches the person.
+enum class Channel { kSms, kWhatsapp, kVoice };
+
+inline constexpr std::array kAllChannels = {Channel::kSms, Channel::kWhatsapp, Channel::kVoice};
+
+// The word in events, rows and configuration: "sms", "whatsapp", "voice".
+[[nodiscard]] std::string_view ToString(Channel channel);
+[[nodiscard]] std::optional<Channel> ParseChannel(std::string_view word);
+
+// What a code over this channel proves (RFC 8176 section 2), for claim `amr`.
+[[nodiscard]] std::vector<std::string> AuthenticationMethods(Channel channel);
+
+}  // namespace countersign::auth
