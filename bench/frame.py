@@ -1,13 +1,17 @@
 """What every benchmark shares: interleaved rounds, ratios within one run, one result file each.
 
-A benchmark is a module of bench/ with NAME, UNIT, a bound (AT_LEAST or AT_MOST) and run(context),
-which returns (values, detail): one value per round, the median of which is the figure.
+A benchmark is a module of bench/ with NAME, UNIT, a bound (AT_LEAST or AT_MOST) and
+run(rounds, seconds), which returns (values, detail): one value per round, the median of which is the
+figure.
 """
+import contextlib
 import json
 import os
 import pathlib
 import statistics
 import subprocess
+
+from deploy.dev.stack import Stack
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
@@ -17,9 +21,8 @@ BIN = ROOT / "build" / "release" / "bin"
 class Context:
     """The machine a benchmark runs on: a stack of its own and how often to repeat."""
 
-    def __init__(self, stack, rounds, seconds):
+    def __init__(self, stack, seconds):
         self.stack = stack
-        self.rounds = rounds
         self.seconds = seconds
         self._next_number = 0
 
@@ -31,7 +34,7 @@ class Context:
 
     def load(self, scenario, **options):
         """Runs countersign-load and returns what it prints."""
-        arguments = [str(BIN / "countersign-load"), scenario, "--target", self.stack.env()["AUTH_GRPC"]]
+        arguments = [str(BIN / "countersign-load"), scenario, "--target", self.stack.variables()["AUTH_GRPC"]]
         for name, value in {"seconds": self.seconds, **options}.items():
             arguments += [f"--{name.replace('_', '-')}", str(value)]
         result = subprocess.run(arguments, capture_output=True, text=True, check=False)
@@ -49,7 +52,7 @@ class Context:
                      "--log", f"--log-prefix={log_prefix}"]
         if rate:
             arguments += ["-R", str(rate)]
-        arguments.append(self.stack.env()["DATABASE_URL"])
+        arguments.append(self.stack.variables()["DATABASE_URL"])
         result = subprocess.run(arguments, capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise RuntimeError(result.stdout + result.stderr)
@@ -60,6 +63,17 @@ class Context:
         micros.sort()
         tps = next(float(line.split("=")[1].split()[0]) for line in result.stdout.splitlines() if line.startswith("tps"))
         return {"per_second": tps, "p50_ms": percentile(micros, 0.5) / 1000, "p99_ms": percentile(micros, 0.99) / 1000}
+
+
+@contextlib.contextmanager
+def running(seconds, only=None, **options):
+    """A Context over a fresh stack of its own."""
+    with Stack(run_dir=ROOT / ".run" / "bench", only=only, fresh=True, **options) as stack:
+        yield Context(stack, seconds)
+
+
+def median_of(rounds, key):
+    return round(statistics.median(r[key] for r in rounds), 3)
 
 
 def percentile(ordered, share):
