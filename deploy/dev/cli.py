@@ -1,0 +1,108 @@
+"""The command line of the development stack: up, down, status, logs."""
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+from deploy.dev import stack as stack_module
+from deploy.dev.process import StackError
+
+
+def parser():
+    main_parser = argparse.ArgumentParser(prog="stack", description="The development stack.")
+    commands = main_parser.add_subparsers(dest="command", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--run-dir", default=str(stack_module.ROOT / ".run"),
+                        help="where everything is kept; two folders are two stacks (default: .run)")
+    common.add_argument("--only", type=lambda text: tuple(text.split(",")),
+                        help=f"comma separated parts: {','.join(stack_module.PARTS)}")
+    up = commands.add_parser("up", parents=[common], help="start what is not running")
+    up.add_argument("--build", default="release", help="release, asan, chaos (default: release)")
+    up.add_argument("--fresh", action="store_true", help="begin with empty servers")
+    up.add_argument("--foreground", action="store_true", help="stay, and stop everything on Ctrl-C")
+    down = commands.add_parser("down", parents=[common], help="stop everything")
+    down.add_argument("--remove", action="store_true", help="delete the servers' data too")
+    commands.add_parser("status", parents=[common], help="what runs; exit 3 if anything does not")
+    logs = commands.add_parser("logs", parents=[common], help="the end of the logs")
+    logs.add_argument("-n", "--lines", type=int, default=20)
+    logs.add_argument("-f", "--follow", action="store_true")
+    return main_parser
+
+
+def masked(value):
+    """Without the password of a URL or a connection string: terminals are scrolled back and shared."""
+    return re.sub(r"(://[^:/@]+:|password=)[^@\s]+", r"\1***", value)
+
+
+def up(arguments):
+    stack = stack_module.Stack(arguments.run_dir, arguments.only, build=arguments.build,
+                               embedded=arguments.foreground, existing=True, fresh=arguments.fresh)
+    stack.start()
+    width = max(len(name) for name in stack.variables())
+    for name, value in stack.variables().items():
+        print(f"{name:<{width}}  {masked(value)}")
+    print(f"\nto use them: source {os.path.relpath(stack.run_dir / 'env')}")
+    if arguments.foreground:
+        stopped = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+        try:
+            while not stopped.wait(0.5):
+                dead = [part for part in stack.parts.values() if not part.running()]
+                if dead:
+                    raise dead[0].process.failure("died")
+        except KeyboardInterrupt:
+            pass
+        finally:
+            stack.stop()
+    return 0
+
+
+def down(arguments):
+    stack = stack_module.Stack(arguments.run_dir, arguments.only)
+    for name in stack.stop():
+        print(f"stack: {name} did not stop in time and was killed")
+    if arguments.remove:
+        stack.remove_data()
+    return 0
+
+
+def status(arguments):
+    stack = stack_module.Stack(arguments.run_dir, arguments.only)
+    healthy = True
+    for name, part in stack.parts.items():
+        if part.running():
+            ports = ", ".join(str(stack.ports.get(port)) for port in part.ports())
+            print(f"{name:<12} running   pid {part.pid}, port {ports}")
+        else:
+            healthy = False
+            print(f"{name:<12} {'crashed' if part.process.crashed() else 'stopped'}")
+    return 0 if healthy else 3
+
+
+def logs(arguments):
+    stack = stack_module.Stack(arguments.run_dir, arguments.only)
+    files = [str(part.log) for part in stack.parts.values() if part.log.exists()]
+    if not files:
+        print("stack: no logs yet")
+        return 0
+    follow = ["-F"] if arguments.follow else []
+    try:
+        return subprocess.run(["tail", "-n", str(arguments.lines), *follow, *files], check=False).returncode
+    except KeyboardInterrupt:
+        return 130
+
+
+def main():
+    arguments = parser().parse_args()
+    command = {"up": up, "down": down, "status": status, "logs": logs}[arguments.command]
+    try:
+        return command(arguments)
+    except StackError as failure:
+        print(f"stack: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stack: interrupted; nothing that this call started is left running", file=sys.stderr)
+        return 130
