@@ -1,0 +1,174 @@
+#include "libs/pg/connection.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <map>
+#include <pqxx/pqxx>
+#include <string>
+#include <vector>
+
+namespace countersign::pg {
+namespace {
+
+[[noreturn]] void ThrowLost(std::string_view query, Unavailable::Outcome outcome) {
+  throw Unavailable(fmt::format("{}: the connection to the database is lost", query), "08006",
+                    outcome);
+}
+
+#if PQXX_VERSION_MAJOR >= 7
+pqxx::result ExecutePrepared(pqxx::nontransaction& work, const std::string& name,
+                             std::span<const Param> params) {
+  pqxx::params values;
+  values.reserve(params.size());
+  for (const Param& param : params) {
+    if (param.text() == nullptr) {
+      values.append();
+    } else {
+      values.append(pqxx::zview(param.text(), param.size()));
+    }
+  }
+#if PQXX_VERSION_MAJOR > 7 || PQXX_VERSION_MINOR >= 10
+  return work.exec(pqxx::prepped(name), values);
+#else
+  return work.exec_prepared(name, values);
+#endif
+}
+void Prepare(pqxx::connection& connection, const std::string& name, const std::string& sql) {
+  connection.prepare(name, sql);
+}
+constexpr auto kTerse = pqxx::error_verbosity::terse;
+#else
+pqxx::result ExecutePrepared(pqxx::nontransaction& work, const std::string& name,
+                             std::span<const Param> params) {
+  std::vector<const char*> values;
+  values.reserve(params.size());
+  for (const Param& param : params) values.push_back(param.text());
+  return work.exec_prepared(name, pqxx::prepare::make_dynamic_params(values));
+}
+void Prepare(pqxx::connection& connection, const std::string& name, const std::string& sql) {
+  connection.prepare(name, sql);
+  connection.prepare_now(name);  // or it is sent with the first use, and a loss there is in doubt
+}
+constexpr auto kTerse = pqxx::connection_base::terse;
+#endif
+
+// Quiet: what the server notices belongs into its own log.
+class NoNotices final : public pqxx::errorhandler {
+ public:
+  using pqxx::errorhandler::errorhandler;
+  bool operator()(const char[]) noexcept override { return false; }
+};
+
+}  // namespace
+
+class Connection::Session {
+ public:
+  explicit Session(const std::string& conninfo) : connection_(conninfo), quiet_(connection_) {
+    connection_.set_verbosity(kTerse);  // details quote values
+  }
+
+  pqxx::result Run(const Query& query, std::span<const Param> params) {
+    const std::string& name = Prepared(query);
+    return Guarded(query.name, Unavailable::Outcome::kInDoubt, [&] {
+      pqxx::nontransaction work(connection_);
+      return ExecutePrepared(work, name, params);
+    });
+  }
+
+  void RunScript(const std::string& sql) {
+    Guarded("script", Unavailable::Outcome::kInDoubt, [&] {
+      pqxx::nontransaction work(connection_);
+      return work.exec(sql);
+    });
+  }
+
+  [[nodiscard]] bool Usable() const {
+    if (lost_ || !connection_.is_open()) return false;
+    pollfd socket{connection_.sock(), POLLIN, 0};
+    return poll(&socket, 1, 0) == 0;
+  }
+  [[nodiscard]] int BackendPid() const { return connection_.backendpid(); }
+
+ private:
+  // The name under which `query` is known to the server.
+  const std::string& Prepared(const Query& query) {
+    auto found = prepared_.find(query.name);
+    if (found == prepared_.end()) {
+      std::string name(query.name);
+      Guarded(query.name, Unavailable::Outcome::kNothingDone, [&] {
+        Prepare(connection_, name, std::string(query.sql));
+        return pqxx::result();
+      });
+      found = prepared_.emplace(query.name, std::move(name)).first;
+    }
+    return found->second;
+  }
+
+  // Turns what pqxx throws into ours. `outcome` is what a connection lost during `work` means.
+  template <typename Work>
+  pqxx::result Guarded(std::string_view query, Unavailable::Outcome outcome, Work work) {
+    // pqxx 6 would quietly connect anew and lose what belonged to the session.
+    if (lost_ || !connection_.is_open()) {
+      lost_ = true;
+      ThrowLost(query, Unavailable::Outcome::kNothingDone);
+    }
+    try {
+      try {
+        return work();
+      } catch (const pqxx::sql_error& fault) {
+        lost_ = !connection_.is_open();
+        ThrowRefusal(query, fault.sqlstate(), fault.what(), lost_);
+      } catch (const pqxx::broken_connection&) {
+        ThrowLost(query, outcome);
+      } catch (const pqxx::failure& fault) {
+        // Among them the errors in doubt and, in pqxx 6, rollbacks that are no sql_error.
+        Reclassify(query, fault);
+      }
+    } catch (const Unavailable& fault) {
+      lost_ = true;
+      if (outcome == Unavailable::Outcome::kInDoubt) throw;
+      throw Unavailable(fault.what(), fault.sqlstate(), outcome);
+    }
+  }
+
+  [[noreturn]] void Reclassify(std::string_view query, const pqxx::failure& fault) {
+    if (dynamic_cast<const pqxx::deadlock_detected*>(&fault) != nullptr) {
+      ThrowRefusal(query, "40P01", "deadlock detected", !connection_.is_open());
+    }
+    if (dynamic_cast<const pqxx::serialization_failure*>(&fault) != nullptr) {
+      ThrowRefusal(query, "40001", "could not serialize access", !connection_.is_open());
+    }
+    ThrowLost(query, Unavailable::Outcome::kInDoubt);
+  }
+
+  pqxx::connection connection_;
+  NoNotices quiet_;  // goes before the connection
+  std::map<std::string_view, std::string> prepared_;
+  bool lost_ = false;
+};
+
+Connection::Connection(const ConnectionSettings& settings) {
+  const auto conninfo = FullConninfo(settings);
+  try {
+    session_ = std::make_unique<Session>(conninfo.Reveal());
+  } catch (const pqxx::failure&) {
+    // The text of libpq names host and user, and sometimes more: ours does not repeat it.
+    throw Unavailable("cannot connect to the database", "08001",
+                      Unavailable::Outcome::kNothingDone);
+  }
+}
+
+Connection::~Connection() = default;
+
+Rows Connection::Run(const Query& query, std::span<const Param> params) {
+  return Rows(session_->Run(query, params));
+}
+
+void Connection::ExecuteScript(std::string_view sql) { session_->RunScript(std::string(sql)); }
+
+bool Connection::Usable() const { return session_->Usable(); }
+
+int Connection::BackendPid() const { return session_->BackendPid(); }
+
+}  // namespace countersign::pg

@@ -1,0 +1,34 @@
+#pragma once
+// How to reach a database: a libpq connection string (key=value or postgresql:// URI) and what we
+// set on top of it.
+#include <chrono>
+#include <string>
+
+#include "libs/core/secret.h"
+
+namespace countersign::pg {
+
+struct ConnectionSettings {
+  Secret<std::string> conninfo;                  // may carry a password
+  Secret<std::string> password{};                // if not empty, wins over the one in conninfo
+  std::string application_name = "countersign";  // unless conninfo names one
+  // Limits of the server, in milliseconds there, 0 for none. They travel with the connection
+  // request, so that a connection made anew has them too.
+  std::chrono::milliseconds lock_timeout{100};
+  std::chrono::milliseconds statement_timeout{2'000};
+  // Limits of ours: for making a connection (whole seconds, at least 2, by libpq), and for how long
+  // sent data may stay unacknowledged before the connection counts as lost.
+  std::chrono::milliseconds connect_timeout{3'000};
+  std::chrono::milliseconds network_timeout{5'000};
+};
+
+// The connection string with everything in it, for libpq. Throws std::invalid_argument, without
+// quoting it, if `conninfo` is not one.
+[[nodiscard]] Secret<std::string> FullConninfo(const ConnectionSettings& settings);
+
+// Empty if the connection never leaves this machine (unix socket, loopback address, "localhost") or
+// has sslmode=verify-full; else the fault, fit for config::Keys::Check. Every host of a list
+// counts.
+[[nodiscard]] std::string RequireTlsOffLoopback(const std::string& conninfo);
+
+}  // namespace countersign::pg
