@@ -103,6 +103,8 @@ class ClaimsReader final : public nlohmann::json_sax<nlohmann::json> {
 std::optional<Claims> ParseClaims(std::string_view json) {
   // The parser would skip a byte order mark; RFC 8259 section 8.1 has none in a message.
   if (json.starts_with("\xEF\xBB\xBF")) return std::nullopt;
+  // The parser takes a NUL for the end and would not look at what follows it.
+  if (json.find('\0') != std::string_view::npos) return std::nullopt;
   ClaimsReader reader;
   if (!nlohmann::json::sax_parse(json.begin(), json.end(), &reader)) return std::nullopt;
   return reader.Take();

@@ -53,6 +53,10 @@ std::optional<crypto::EcPublicKey> FromJwk(const Jwk& jwk) {
 std::optional<Jwk> ParseJwk(std::string_view json) {
   const std::optional<Claims> members = ParseClaims(json);
   if (!members || members->contains("d") || members->contains("k")) return std::nullopt;
+  if (members->contains("key_ops")) {
+    const auto* operations = TextListClaim(*members, "key_ops");
+    if (operations == nullptr || !std::ranges::count(*operations, "verify")) return std::nullopt;
+  }
   Jwk jwk;
   const std::pair<std::string_view, std::string*> fields[] = {
       {"kty", &jwk.kty}, {"crv", &jwk.crv}, {"x", &jwk.x},    {"y", &jwk.y},

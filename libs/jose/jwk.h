@@ -28,7 +28,8 @@ struct Jwk {
 // canonical base64url, and `alg` and `use` absent or ES256 and sig.
 [[nodiscard]] std::optional<crypto::EcPublicKey> FromJwk(const Jwk& jwk);
 
-// One JWK as JSON text, strict as claims.h; a private member (`d`, `k`) makes it empty.
+// One JWK as JSON text, strict as claims.h; a private member (`d`, `k`) or
+// `key_ops` without `verify` makes it empty.
 [[nodiscard]] std::optional<Jwk> ParseJwk(std::string_view json);
 
 }  // namespace countersign::jose

@@ -38,8 +38,13 @@ bool IsDay(std::string_view id) {
 }
 
 template <KeyMaterial K>
-KeyRing<K>::KeyRing(std::filesystem::path directory, CurrentKey rule, const Clock& clock)
-    : directory_(std::move(directory)), rule_(rule), clock_(clock), keys_(Load({})) {
+KeyRing<K>::KeyRing(std::filesystem::path directory, CurrentKey rule, const Clock& clock,
+                    Reloading reloading)
+    : directory_(std::move(directory)),
+      rule_(rule),
+      clock_(clock),
+      reloading_(reloading),
+      keys_(Load({})) {
   last_reload_ = std::chrono::steady_clock::now();
   if (!CurrentOf(keys_)) throw KeyFault(directory_.string() + ": no key is current");
 }
@@ -51,7 +56,7 @@ typename KeyRing<K>::Handle KeyRing<K>::Current() {
   {
     const std::shared_lock lock(mutex_);
     current = CurrentOf(keys_);
-    fresh = std::chrono::steady_clock::now() - last_reload_ < kMaxPictureAge;
+    fresh = std::chrono::steady_clock::now() - last_reload_ < reloading_.at_least_every;
   }
   const bool is_todays =
       rule_ != CurrentKey::kOfTheDay || (current && current->id == DayOf(clock_.Now()));
@@ -86,7 +91,7 @@ bool KeyRing<K>::Reload() {
   {
     const std::unique_lock lock(mutex_);
     const auto now = std::chrono::steady_clock::now();
-    if (now - last_reload_ < kReloadInterval) return false;
+    if (now - last_reload_ < reloading_.at_most_every) return false;
     last_reload_ = now;
     known = keys_;
   }
@@ -144,7 +149,7 @@ typename KeyRing<K>::Found KeyRing<K>::FindLoaded(std::string_view id) const {
   const std::shared_lock lock(mutex_);
   const auto found = keys_.find(id);
   return {.key = found == keys_.end() ? nullptr : found->second,
-          .is_fresh = std::chrono::steady_clock::now() - last_reload_ < kMaxPictureAge};
+          .is_fresh = std::chrono::steady_clock::now() - last_reload_ < reloading_.at_least_every};
 }
 
 template class KeyRing<crypto::AesGcmKey>;

@@ -38,11 +38,14 @@ enum class CurrentKey {
 [[nodiscard]] std::string DayOf(Instant instant);
 [[nodiscard]] bool IsDay(std::string_view id);
 
-// A look-up of an unknown id and a new day read the directory again, at most once in this time.
-inline constexpr std::chrono::milliseconds kReloadInterval{1000};
-// So old may the picture of the directory be when a key is asked for: a key that was added becomes
-// current, and one that was removed is forgotten, no later than this.
-inline constexpr std::chrono::seconds kMaxPictureAge{30};
+// When the directory is read again.
+struct Reloading {
+  // A look-up of an unknown id, or a new day, reads it again, but no more often than this.
+  std::chrono::milliseconds at_most_every{1000};
+  // So old may the picture of it be when a key is asked for: a key that was added becomes current,
+  // and one that was removed is forgotten, no later than this.
+  std::chrono::milliseconds at_least_every{30'000};
+};
 
 // Thread safe. `clock` must outlive it.
 template <KeyMaterial K>
@@ -57,7 +60,8 @@ class KeyRing {
 
   // Throws KeyFault if any key of the directory is unusable (a partly readable ring is a fault, not
   // a smaller ring) or no key is current.
-  KeyRing(std::filesystem::path directory, CurrentKey rule, const Clock& clock);
+  KeyRing(std::filesystem::path directory, CurrentKey rule, const Clock& clock,
+          Reloading reloading = {});
 
   // Never null. Throws KeyFault if no key is current any more.
   [[nodiscard]] Handle Current();
@@ -65,7 +69,7 @@ class KeyRing {
   [[nodiscard]] Handle Find(std::string_view id);
   // In order of id.
   [[nodiscard]] std::vector<Handle> All() const;
-  // Reads the directory again; false if that was done less than kReloadInterval ago. Ids are names
+  // Reads the directory again; false if that was done less than at_most_every ago. Ids are names
   // of contents: a file of a known id is not read again. A directory that became unusable leaves
   // the loaded keys in use.
   bool Reload();
@@ -85,6 +89,7 @@ class KeyRing {
   const std::filesystem::path directory_;
   const CurrentKey rule_;
   const Clock& clock_;
+  const Reloading reloading_;
   mutable std::shared_mutex mutex_;
   Keys keys_;                                            // guarded by mutex_
   std::chrono::steady_clock::time_point last_reload_{};  // guarded by mutex_
