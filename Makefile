@@ -20,7 +20,6 @@ help: ## list every target
 setup: ## install what building and running need
 	@tools/setup/debian.sh deploy/packages/debian.txt
 	@tools/setup/python.sh
-	@tools/setup/maven.sh
 demo: build ## build, start everything, show one sign-up travel through it, stop everything
 	@$(PYTHON) -m deploy.dev.demo
 up: build ## start the development stack and leave it running
