@@ -7,7 +7,7 @@ from tests.support.observe import get_json, headers_of, query, raw_records, wait
 
 def log_lines(stack, part):
     lines = []
-    for text in stack.part(part).log_text().splitlines():
+    for text in stack.part(part).log.read_text(errors="replace").splitlines():
         try:
             lines.append(json.loads(text))
         except ValueError:
