@@ -37,6 +37,14 @@ std::string Quoted(std::string_view value) {
   return out + "'";
 }
 
+std::string Joined(const Options& options) {
+  std::string conninfo;
+  for (const auto& [keyword, value] : options) {
+    conninfo += fmt::format("{}={} ", keyword, Quoted(value));
+  }
+  return conninfo;
+}
+
 // What libpq would use: the connection string, else the environment.
 std::string Effective(const Options& options, const char* keyword, const char* variable) {
   if (const auto found = options.find(keyword); found != options.end()) return found->second;
@@ -81,11 +89,14 @@ Secret<std::string> FullConninfo(const ConnectionSettings& settings) {
       " -c lock_timeout={} -c statement_timeout={} -c timezone=UTC -c datestyle=ISO"
       " -c bytea_output=hex",
       settings.lock_timeout.count(), settings.statement_timeout.count());
-  std::string conninfo;
-  for (const auto& [keyword, value] : options) {
-    conninfo += fmt::format("{}={} ", keyword, Quoted(value));
-  }
-  return Secret<std::string>(std::move(conninfo));
+  return Secret<std::string>(Joined(options));
+}
+
+std::string WithKeyword(const std::string& conninfo, const std::string& keyword,
+                        const std::string& value) {
+  Options options = Parse(conninfo);
+  options[keyword] = value;
+  return Joined(options);
 }
 
 std::string RequireTlsOffLoopback(const std::string& conninfo) {

@@ -26,6 +26,11 @@ struct ConnectionSettings {
 // quoting it, if `conninfo` is not one.
 [[nodiscard]] Secret<std::string> FullConninfo(const ConnectionSettings& settings);
 
+// `conninfo` with one keyword set or replaced, in key=value form: WithKeyword(url, "dbname", "x").
+// Throws as FullConninfo, and for a keyword libpq does not know when it is used.
+[[nodiscard]] std::string WithKeyword(const std::string& conninfo, const std::string& keyword,
+                                      const std::string& value);
+
 // Empty if the connection never leaves this machine (unix socket, loopback address, "localhost") or
 // has sslmode=verify-full; else the fault, fit for config::Keys::Check. Every host of a list
 // counts.

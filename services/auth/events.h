@@ -12,14 +12,11 @@
 
 #include "libs/core/uuid.h"
 #include "services/auth/domain/channel.h"
+#include "services/auth/domain/event_kind.h"
 #include "services/auth/domain/ids.h"
 
 namespace countersign::auth {
 
-struct EventKind {
-  std::string_view topic;
-  std::string_view type;
-};
 namespace events {
 inline constexpr EventKind kSendOtp{"verification", "otp.send"};
 inline constexpr EventKind kUserCreated{"user.created", "user.created"};

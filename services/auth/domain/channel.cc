@@ -1,5 +1,7 @@
 #include "services/auth/domain/channel.h"
 
+#include <algorithm>
+
 #include "libs/core/invariant.h"
 
 namespace countersign::auth {
@@ -33,6 +35,15 @@ std::vector<std::string> AuthenticationMethods(Channel channel) {
       break;
   }
   return {"otp"};  // the standard has no word for a message over the internet
+}
+
+Result<Channel> Choose(const ChannelOffer& offer, std::optional<Channel> choice) {
+  const auto& offered = offer.offered;
+  Invariant(!offered.empty(), "an installation offers a channel");
+  const Channel channel = choice.value_or(offered.front());
+  if (std::find(offered.begin(), offered.end(), channel) == offered.end())
+    return Fail(reasons::kChannelUnsupported, {.field = "channel"});
+  return channel;
 }
 
 }  // namespace countersign::auth

@@ -93,19 +93,19 @@ session AS (
 ),
 logged AS (
   INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload, headers)
-  SELECT event_id, $18, key, type, seq, payload::json, headers::json
-    FROM (SELECT d.verified_event_id AS event_id, d.account_id::text AS key, $19 AS type,
-                 u.event_seq - 1 AS seq, replace(d.verified_payload, '{now}', m.now_text) AS payload,
-                 d.headers
+  SELECT event_id, topic, key, type, seq, payload::json, headers::json
+    FROM (SELECT d.verified_event_id AS event_id, $18 AS topic, d.account_id::text AS key,
+                 $19 AS type, u.event_seq - 1 AS seq,
+                 replace(d.verified_payload, '{now}', m.now_text) AS payload, d.headers
             FROM decision d JOIN account_changed u ON u.id = d.account_id, moment m
            WHERE d.reason = '' AND d.purpose = 'signup'
           UNION ALL
-          SELECT d.login_event_id, d.account_id::text, $20, u.event_seq,
+          SELECT d.login_event_id, $20, d.account_id::text, $21, u.event_seq,
                  replace(d.login_payload, '{now}', m.now_text), d.headers
             FROM decision d JOIN account_changed u ON u.id = d.account_id, moment m
            WHERE d.reason = ''
           UNION ALL
-          SELECT d.failed_event_id, coalesce(d.account_id, n.subject_id)::text, $21,
+          SELECT d.failed_event_id, $22, coalesce(d.account_id, n.subject_id)::text, $23,
                  coalesce(u.event_seq, n.event_seq),
                  replace(replace(d.failed_payload, '{now}', m.now_text), '{reason}', d.reason),
                  d.headers
