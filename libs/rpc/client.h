@@ -8,7 +8,7 @@
 #include <string>
 
 #include "libs/config/keys.h"
-#include "libs/core/result.h"
+#include "libs/core/random.h"
 #include "libs/rpc/call_context.h"
 
 namespace countersign::rpc {
@@ -28,12 +28,8 @@ void Bind(ChannelSettings& settings, const std::string& section, config::Keys& k
 [[nodiscard]] std::shared_ptr<grpc::Channel> MakeChannel(const ChannelSettings& settings);
 
 // Hands the deadline (at most `cap` from now), request id and trace (as a child span of ours) of
-// the call we serve to one we make.
-void Continue(const CallContext& call, std::chrono::milliseconds cap, grpc::ClientContext& out);
-
-// What a failed call to a service of ours means to our own caller: its reason if the service gave
-// one we know and it is no credential matter between the two services, else
-// DEPENDENCY_UNAVAILABLE, DEADLINE_EXCEEDED or INTERNAL.
-[[nodiscard]] Error FromStatus(const grpc::Status& status);
+// the call we serve to one we make. What its failure means: FromStatus in libs/rpc/status.h.
+void Continue(const CallContext& call, std::chrono::milliseconds cap, Random& random,
+              grpc::ClientContext& out);
 
 }  // namespace countersign::rpc

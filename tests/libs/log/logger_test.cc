@@ -1,45 +1,20 @@
 #include "libs/log/logger.h"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
-#include <nlohmann/json.hpp>
-#include <sstream>
+#include <algorithm>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "libs/core/secret.h"
+#include "tests/support/log_sink.h"
 
 namespace countersign::log {
 namespace {
 
-// What a Logger wrote, line by line.
-class Sink {
- public:
-  Sink() : fd_(memfd_create("log", MFD_CLOEXEC)) {}
-  ~Sink() { close(fd_); }
-  [[nodiscard]] int fd() const { return fd_; }
-  [[nodiscard]] std::string Text() const {
-    std::string text(static_cast<std::size_t>(lseek(fd_, 0, SEEK_END)), '\0');
-    EXPECT_EQ(pread(fd_, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
-    return text;
-  }
-  [[nodiscard]] std::vector<nlohmann::json> Lines() const {
-    std::vector<nlohmann::json> lines;
-    std::istringstream stream(Text());
-    for (std::string line; std::getline(stream, line);) {
-      lines.push_back(nlohmann::json::parse(line));
-    }
-    return lines;
-  }
-
- private:
-  int fd_;
-};
-
 TEST(Logger, WritesOneJsonLineWithTimeLevelServiceMessageAndFields) {
-  const Sink sink;
+  const tests::LogSink sink;
   const Logger logger("auth", Level::kInfo, sink.fd());
   logger.Info("ready", {{"address", "127.0.0.1:1"}, {"port", 1}, {"tls", false}, {"ms", 0.5}});
   const auto lines = sink.Lines();
@@ -55,7 +30,7 @@ TEST(Logger, WritesOneJsonLineWithTimeLevelServiceMessageAndFields) {
 }
 
 TEST(Logger, LeavesOutWhatIsBelowItsLevel) {
-  const Sink sink;
+  const tests::LogSink sink;
   const Logger logger("auth", Level::kWarn, sink.fd());
   logger.Debug("no");
   logger.Info("no");
@@ -65,7 +40,7 @@ TEST(Logger, LeavesOutWhatIsBelowItsLevel) {
 }
 
 TEST(Logger, LOG1_NoTextForgesALineAFieldOrATerminalCommand) {
-  const Sink sink;
+  const tests::LogSink sink;
   const Logger logger("auth", Level::kInfo, sink.fd());
   const std::string evil("x\"}\n{\"level\":\"info\"\r\x1b[2J\x7f\xc2\x9b\0 \\", 34);
   logger.Info(evil, {{"agent", evil}, {evil, 1}});
@@ -80,7 +55,7 @@ TEST(Logger, LOG1_NoTextForgesALineAFieldOrATerminalCommand) {
 }
 
 TEST(Logger, EscapesBrokenUtf8SoThatTheLineStaysJson) {
-  const Sink sink;
+  const tests::LogSink sink;
   const Logger logger("auth", Level::kInfo, sink.fd());
   logger.Info("é€𝄞", {{"broken", "a\xff\xc3(\xe2\x82"}});
   EXPECT_EQ(sink.Lines()[0]["msg"], "é€𝄞");
@@ -88,7 +63,7 @@ TEST(Logger, EscapesBrokenUtf8SoThatTheLineStaysJson) {
 }
 
 TEST(Logger, CutsLongValuesBetweenCharacters) {
-  const Sink sink;
+  const tests::LogSink sink;
   const Logger logger("auth", Level::kInfo, sink.fd());
   logger.Info("cut", {{"ascii", std::string(5000, 'a')}, {"wide", "a" + [] {
                                                             std::string euros;
@@ -102,7 +77,7 @@ TEST(Logger, CutsLongValuesBetweenCharacters) {
 }
 
 TEST(Logger, KeepsLinesWholeUnderManyThreads) {
-  const Sink sink;
+  const tests::LogSink sink;
   const Logger logger("auth", Level::kInfo, sink.fd());
   {
     std::vector<std::jthread> threads;
