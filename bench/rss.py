@@ -12,7 +12,7 @@ SERVICES = ("auth", "relay", "otp")
 
 def run(rounds, seconds):
     with frame.running(seconds) as context:
-        pids = {name: context.stack.part(name).pid() for name in SERVICES}
+        pids = {name: context.stack.part(name).pid for name in SERVICES}
         idle = {name: round(frame.resident_mib(pid), 1) for name, pid in pids.items()}
         peaks = dict.fromkeys(SERVICES, 0.0)
         values = []

@@ -104,6 +104,14 @@ Producer::~Producer() {
 
 void Producer::ThrowIfFatal() const { kafka::ThrowIfFatal(client_.get()); }
 
+bool Producer::Reach(std::chrono::milliseconds limit) {
+  const rd_kafka_metadata_t* answer = nullptr;
+  const auto code =
+      rd_kafka_metadata(client_.get(), 0, nullptr, &answer, static_cast<int>(limit.count()));
+  const std::unique_ptr<const rd_kafka_metadata_t, MetadataRelease> metadata(answer);
+  return code == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 rd_kafka_topic_s* Producer::Topic(std::string_view name, Produced& why) {
   if (const auto known = topics_.find(name); known != topics_.end()) return known->second.get();
   TopicHandle topic(rd_kafka_topic_new(client_.get(), std::string(name).c_str(), nullptr));

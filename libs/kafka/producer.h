@@ -70,6 +70,9 @@ class Producer {
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 
+  // Waits until a broker has answered; false when the time is over.
+  [[nodiscard]] bool Reach(std::chrono::milliseconds limit);
+
   // Copies the record. Takes the headers only if the answer is kQueued. The first record of a topic
   // asks the cluster whether the topic exists, for at most kTopicLookup. Throws FatalFault.
   [[nodiscard]] Produced Produce(const Record& record, Headers& headers);

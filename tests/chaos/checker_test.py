@@ -82,17 +82,30 @@ def test_a_gap_in_the_log_itself_is_found(healthy):
     assert check(rows[:first] + rows[first + 1:], records).gaps
 
 
-def test_a_second_call_for_one_attempt_is_found():
-    assert provider_faults([("e1", 1), ("e1", 1)], {"e1": ("sent", 1)})
+def test_one_processed_send_for_one_sent_delivery_passes():
+    assert not provider_faults([("+1", "a1")], [("+1", "sent")])
 
 
-def test_two_attempts_pass_when_both_are_recorded():
-    assert not provider_faults([("e1", 2)], {"e1": ("sent", 2)})
+def test_an_unknown_delivery_may_or_may_not_have_been_processed():
+    assert not provider_faults([("+1", "a1")], [("+1", "unknown")])
+    assert not provider_faults([], [("+1", "unknown")])
+
+
+def test_a_second_processing_of_one_attempt_is_found():
+    assert provider_faults([("+1", "a1"), ("+1", "a1")], [("+1", "sent"), ("+1", "sent")])
+
+
+def test_a_second_call_for_one_delivery_is_found():
+    assert provider_faults([("+1", "a1"), ("+1", "a2")], [("+1", "sent")])
+
+
+def test_a_delivery_recorded_sent_that_never_was_is_found():
+    assert provider_faults([], [("+1", "sent")])
 
 
 def test_a_send_recorded_as_failed_is_found():
-    assert provider_faults([("e1", 1)], {"e1": ("failed", 1)})
+    assert provider_faults([("+1", "a1")], [("+1", "failed")])
 
 
 def test_an_intent_left_open_is_found():
-    assert provider_faults([], {"e1": ("sending", 1)})
+    assert provider_faults([], [("+1", "sending")])

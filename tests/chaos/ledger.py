@@ -101,19 +101,20 @@ def sequence_gaps(rows):
 def provider_faults(sends, deliveries):
     """What breaks 'at most one provider call per attempt, ambiguous ones recorded unknown'.
 
-    sends: (send event id, attempt number) of every send the provider processed.
-    deliveries: send event id -> (state, attempt number).
+    sends: (phone, attempt id) of every send the provider processed.
+    deliveries: (phone, state) of every delivery intent.
     """
-    faults = []
-    for (event_id, attempt), times in collections.Counter(sends).items():
-        if times > 1:
-            faults.append(f"{event_id} attempt {attempt} was sent {times} times")
-    for event_id, attempt in sends:
-        if event_id not in deliveries:
-            faults.append(f"{event_id} was sent without an intent")
-        elif deliveries[event_id][0] not in ("sent", "unknown"):
-            faults.append(f"{event_id} was sent but is recorded {deliveries[event_id][0]}")
-    for event_id, (state, _) in deliveries.items():
-        if state in ("received", "sending"):
-            faults.append(f"{event_id} was left {state}")
+    faults = [f"attempt {attempt} was sent {times} times"
+              for attempt, times in collections.Counter(attempt for _, attempt in sends).items() if times > 1]
+    processed = collections.Counter(phone for phone, _ in sends)
+    states = collections.defaultdict(collections.Counter)
+    for phone, state in deliveries:
+        states[phone][state] += 1
+    for phone in processed.keys() | states.keys():
+        sent, unknown = states[phone]["sent"], states[phone]["unknown"]
+        if not sent <= processed[phone] <= sent + unknown:
+            faults.append(f"{phone[:6]}…: {processed[phone]} processed, but {sent} sent and {unknown} unknown")
+        for state in ("received", "sending"):
+            if states[phone][state]:
+                faults.append(f"{phone[:6]}…: {states[phone][state]} left {state}")
     return faults

@@ -7,7 +7,7 @@ from tests.support.observe import get_json, headers_of, query, raw_records, wait
 
 def log_lines(stack, part):
     lines = []
-    for text in stack.part(part).log_text().splitlines():
+    for text in stack.part(part).log.read_text(errors="replace").splitlines():
         try:
             lines.append(json.loads(text))
         except ValueError:
@@ -29,5 +29,5 @@ def test_one_trace_id_goes_from_the_call_through_the_row_and_kafka_to_the_provid
     assert sum(h.get("traceparent", "").startswith(f"00-{trace}-") for h in carried) == 2
     assert any(trace in json.dumps(line) for line in log_lines(stack, "auth"))
     wait_for(lambda: any(trace in json.dumps(line) for line in log_lines(stack, "otp")), "the trace in otp's log")
-    sends = get_json(f"{env['TWILIO_FAKE']}/_fake/ledger")
+    sends = get_json(f"{env['TWILIO_FAKE']}/_fake/requests")
     assert trace in json.dumps(sends), "the provider call carries the traceparent header"

@@ -1,0 +1,55 @@
+#include "services/outbox-relay/app.h"
+
+#include "libs/config/load.h"
+
+namespace countersign::relay {
+namespace {
+
+RelaySettings Settings(const Config& config, const log::Logger& logger) {
+  RelaySettings settings = ToSettings(config);
+  settings.kafka.client.log = [&logger](int level, std::string_view facility,
+                                        std::string_view text) {
+    // The library calls "warning" what it then mends by itself.
+    if (level <= 3) {
+      logger.Warn("librdkafka", {{"facility", facility}, {"text", text}});
+    } else {
+      logger.Debug("librdkafka", {{"facility", facility}, {"text", text}});
+    }
+  };
+  return settings;
+}
+
+// A fault that a restart would not mend ends the start with exit code 78.
+void CheckCredentials(Relay& relay) {
+  try {
+    relay.CheckCredentials();
+  } catch (const pg::ReplicationRefused& fault) {
+    throw config::Fault(std::string("database: ") + fault.what());
+  } catch (const kafka::SettingsFault& fault) {
+    throw config::Fault(fault.what());
+  } catch (const kafka::Fault& fault) {
+    throw config::Fault(std::string("kafka: ") + fault.what());
+  }
+}
+
+}  // namespace
+
+App::App(const Config& config, process::Process& process)
+    : observer_(process.metrics(), clock_),
+      relay_(Settings(config, process.logger()), process.logger(), observer_) {
+  CheckCredentials(relay_);
+  process.OnHealth("relay", [this] { return observer_.Health(); });
+  thread_ = std::jthread([this, &process](const std::stop_token& stop) {
+    try {
+      relay_.Run(stop);
+    } catch (const std::exception& fault) {
+      process.Fail(fault.what());
+    }
+  });
+  process.OnStop("relay", [this](Deadline) {
+    thread_.request_stop();
+    thread_.join();
+  });
+}
+
+}  // namespace countersign::relay

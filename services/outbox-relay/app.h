@@ -1,0 +1,25 @@
+#pragma once
+#include <thread>
+
+#include "libs/core/clock.h"
+#include "libs/process/process.h"
+#include "services/outbox-relay/config.h"
+#include "services/outbox-relay/observer.h"
+#include "services/outbox-relay/relay.h"
+
+namespace countersign::relay {
+
+// The process: members in start order, destruction is the stop order.
+class App {
+ public:
+  // Throws config::Fault for what only an operator can mend.
+  App(const Config& config, process::Process& process);
+
+ private:
+  SystemClock clock_;
+  Observer observer_;
+  Relay relay_;
+  std::jthread thread_;
+};
+
+}  // namespace countersign::relay

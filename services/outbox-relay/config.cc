@@ -1,0 +1,94 @@
+#include "services/outbox-relay/config.h"
+
+#include "libs/config/load.h"
+
+namespace countersign::relay {
+namespace {
+
+void BindSource(RelaySettings& relay, config::Keys& keys) {
+  keys.Hidden(
+      "database.url", relay.database.conninfo,
+      {.help = "libpq conninfo of the database and the replication role", .required = true});
+  keys.Hidden("database.password", relay.database.password,
+              {.help = "Password of the replication role, if database.url has none"});
+  keys.Check([&relay] { return pg::RequireTlsOffLoopback(relay.database.conninfo.Reveal()); });
+  keys.Text("slot", relay.slot,
+            {.help = "Replication slot; made if it does not exist. One relay per slot",
+             .required = true});
+  keys.List("publications", relay.publications,
+            {.help = "Publications of the outbox tables; must exist before the slot is made",
+             .required = true});
+  keys.Text("source_prefix", relay.source_prefix,
+            {.help = "ce_source of an event is this and the schema of its table"});
+  auto& columns = relay.columns;
+  keys.Text("columns.event_id", columns.event_id, {.help = "Column of ce_id", .required = true});
+  keys.Text("columns.topic", columns.topic, {.help = "Column of the topic", .required = true});
+  keys.Text("columns.key", columns.key,
+            {.help = "Column of the record key and ce_subject", .required = true});
+  keys.Text("columns.payload", columns.payload,
+            {.help = "Column of the value, sent byte for byte", .required = true});
+  keys.Text("columns.id", columns.id, {.help = "Column of header outbox_id"});
+  keys.Text("columns.type", columns.type, {.help = "Column of ce_type"});
+  keys.Text("columns.seq", columns.seq, {.help = "Column of ce_sequence"});
+  keys.Text("columns.headers", columns.headers,
+            {.help = "Column with a flat JSON object of further headers"});
+  keys.Text("columns.occurred_at", columns.occurred_at, {.help = "Column of ce_time"});
+  keys.List("columns.required", columns.required,
+            {.help = "Which of id, type, seq, headers, occurred_at a table must have"});
+}
+
+void BindSink(Config& config, config::Keys& keys) {
+  auto& client = config.relay.kafka.client;
+  client.client_id = "countersign-relay";
+  keys.Text("kafka.brokers", client.brokers,
+            {.help = "host:port, comma separated", .required = true});
+  keys.Flag("kafka.tls", client.use_tls, {.help = "Talk TLS to the brokers"});
+  keys.Flag("kafka.allow_plaintext", client.allow_plaintext,
+            {.help = "Allow brokers off loopback without TLS"});
+  keys.Text("kafka.tls_ca", client.tls.ca_file,
+            {.help = "PEM file of the brokers' authority; empty: the system's"});
+  keys.Text("kafka.tls_certificate", client.tls.certificate_file,
+            {.help = "PEM file of our certificate, for mutual TLS"});
+  keys.Text("kafka.tls_key", client.tls.key_file, {.help = "PEM file of its key"});
+  keys.Text("kafka.sasl_mechanism", client.sasl.mechanism,
+            {.help = "Empty: no SASL", .only = {"", "SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"}});
+  keys.Text("kafka.sasl_username", client.sasl.username, {.help = "SASL user"});
+  keys.Hidden("kafka.sasl_password", client.sasl.password, {.help = "SASL password"});
+  keys.Bytes("kafka.queue", config.queue,
+             {.help = "What may be queued and unacknowledged; beyond, reading the WAL pauses",
+              .min = "1MiB",
+              .max = "1GiB"});
+  keys.Duration("kafka.linger", config.linger,
+                {.help = "Wait for more records before a request; 0 is best for latency",
+                 .min = "0ms",
+                 .max = "1s"});
+  keys.Text("kafka.compression", config.relay.kafka.compression,
+            {.help = "Compression of batches", .only = {"none", "lz4", "zstd", "gzip", "snappy"}});
+  keys.List("kafka.properties", config.kafka_properties,
+            {.help = "Further librdkafka properties, name=value; they win"});
+}
+
+}  // namespace
+
+void Bind(Config& config, config::Keys& keys) {
+  process::Bind(config.process, keys);
+  BindSource(config.relay, keys);
+  BindSink(config, keys);
+}
+
+RelaySettings ToSettings(const Config& config) {
+  RelaySettings settings = config.relay;
+  settings.kafka.queue_kbytes = static_cast<int>(config.queue.bytes / 1024);
+  settings.kafka.linger = config.linger;
+  for (const auto& property : config.kafka_properties) {
+    const auto equals = property.find('=');
+    if (equals == std::string::npos) {
+      throw config::Fault("kafka.properties: an entry is not name=value");
+    }
+    settings.kafka.client.properties.emplace_back(property.substr(0, equals),
+                                                  property.substr(equals + 1));
+  }
+  return settings;
+}
+
+}  // namespace countersign::relay

@@ -1,0 +1,25 @@
+#pragma once
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "libs/config/keys.h"
+#include "libs/process/process.h"
+#include "services/outbox-relay/relay.h"
+
+namespace countersign::relay {
+
+// Defaults are here; every key is named once, in config.cc.
+struct Config {
+  process::Settings process{.metrics_listen = "127.0.0.1:9465"};
+  RelaySettings relay;
+  config::Size queue{16 * 1024 * 1024};
+  std::chrono::milliseconds linger{0};
+  std::vector<std::string> kafka_properties;  // name=value
+};
+
+void Bind(Config& config, config::Keys& keys);
+// The relay's settings with everything derived. Throws config::Fault.
+[[nodiscard]] RelaySettings ToSettings(const Config& config);
+
+}  // namespace countersign::relay

@@ -1,0 +1,67 @@
+#pragma once
+// Which transactions Kafka has completely, and so how far the slot may be confirmed: never past an
+// event that is not acknowledged, whatever the order of the acknowledgements.
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "libs/core/clock.h"
+#include "libs/core/lsn.h"
+
+namespace countersign::relay {
+
+// Transactions open and close one after the other; their events are acknowledged in any order.
+class Acknowledgements {
+ public:
+  using Token = std::uint64_t;  // the transaction of an event
+
+  // More transactions than this are not opened: one silent partition must not let the record of
+  // what the others acknowledged grow for ever. 24 bytes each.
+  static constexpr std::size_t kMaxTransactions = 256 * 1024;
+
+  explicit Acknowledgements(Lsn confirmed) : confirmed_(confirmed) {}
+
+  [[nodiscard]] bool Full() const { return transactions_.size() >= kMaxTransactions; }
+
+  // A transaction begins; only one is open at a time.
+  void Open(Instant commit_time);
+  // The token for the open transaction's next event, which then counts as in flight.
+  [[nodiscard]] Token AddEvent();
+  // Kafka did not take the event just added.
+  void TakeBack();
+  // The open transaction is complete; `end` is where to resume once all of it is acknowledged.
+  void Close(Lsn end);
+  // The stream broke inside the open transaction: it will come again from its beginning.
+  void Abandon();
+
+  // One event of that transaction is in Kafka. Returns when the transaction was committed.
+  Instant Acknowledge(Token token);
+  // Nothing of ours lies before `position`. Only when Idle.
+  void Advance(Lsn position);
+
+  // Resuming here loses nothing. Never goes back.
+  [[nodiscard]] Lsn Confirmed() const { return confirmed_; }
+  // No transaction is open and everything is acknowledged.
+  [[nodiscard]] bool Idle() const { return transactions_.empty(); }
+  [[nodiscard]] bool HasOpen() const { return open_; }
+  [[nodiscard]] std::size_t InFlight() const { return in_flight_; }
+  // When the oldest transaction that is not confirmed was committed.
+  [[nodiscard]] std::optional<Instant> Oldest() const;
+
+ private:
+  struct Transaction {
+    Lsn end;  // 0 while open
+    Instant commit_time;
+    std::size_t remaining = 0;
+  };
+  void Settle();
+
+  std::deque<Transaction> transactions_;  // in commit order; the last one may be open
+  Token first_ = 0;                       // token of transactions_.front()
+  bool open_ = false;
+  std::size_t in_flight_ = 0;
+  Lsn confirmed_;
+};
+
+}  // namespace countersign::relay

@@ -1,0 +1,115 @@
+#include "services/outbox-relay/observer.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace countersign::relay {
+namespace {
+
+double Seconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+// From a local broker's answer to a long catch-up.
+const std::vector<double>& CommitToAckBuckets() {
+  static const std::vector<double> kBuckets = {0.001, 0.002, 0.003, 0.005, 0.01, 0.015,
+                                               0.025, 0.05,  0.1,   0.25,  0.5,  1,
+                                               2.5,   5,     15,    60,    300,  3600};
+  return kBuckets;
+}
+
+}  // namespace
+
+Observer::Observer(metrics::Registry& registry, const Clock& clock)
+    : registry_(registry),
+      clock_(clock),
+      transactions_(registry.AddCounter("relay_transactions_total",
+                                        "Transactions with events, read from the WAL")),
+      queue_full_seconds_(registry.AddCounter(
+          "relay_queue_full_seconds_total", "Time the WAL was not read because Kafka was slower")),
+      commit_to_ack_(registry.AddHistogram("relay_commit_to_ack_seconds",
+                                           "From the commit in PostgreSQL to Kafka's "
+                                           "acknowledgement",
+                                           {}, CommitToAckBuckets())),
+      in_flight_(registry.AddGauge("relay_in_flight", "Events handed to Kafka, not acknowledged")),
+      lag_bytes_(registry.AddGauge("relay_lag_bytes",
+                                   "WAL between the confirmed position and the newest one seen")),
+      confirmed_(registry.AddGauge("relay_confirmed_lsn",
+                                   "Position up to which Kafka has everything, as a number")) {
+  registry.AddGaugeFunction("relay_lag_seconds",
+                            "Age of the oldest commit that Kafka does not have completely", {},
+                            [this] { return LagSeconds(); });
+}
+
+void Observer::Acknowledged(std::string_view topic, Instant committed) {
+  auto counter = events_.find(topic);
+  if (counter == events_.end()) {
+    const std::string name(topic);
+    counter =
+        events_
+            .emplace(name, registry_.AddCounter("relay_events_total",
+                                                "Events acknowledged by Kafka", {{"topic", name}}))
+            .first;
+  }
+  counter->second.Increment();
+  ++acknowledged_;
+  // The two clocks may differ a little when the database is another machine.
+  commit_to_ack_.Observe(
+      std::max(0.0, std::chrono::duration<double>(clock_.Now() - committed).count()));
+}
+
+void Observer::Reconnected(const std::string& cause) {
+  auto counter = reconnects_.find(cause);
+  if (counter == reconnects_.end()) {
+    counter = reconnects_
+                  .emplace(cause, registry_.AddCounter("relay_reconnects_total",
+                                                       "Streams or producers begun again",
+                                                       {{"cause", cause}}))
+                  .first;
+  }
+  counter->second.Increment();
+}
+
+void Observer::QueueFull(std::chrono::steady_clock::duration held) const {
+  queue_full_seconds_.Increment(Seconds(held));
+}
+
+void Observer::Progress(const Acknowledgements& acknowledgements, Lsn seen) {
+  const Lsn confirmed = acknowledgements.Confirmed();
+  in_flight_.Set(static_cast<double>(acknowledgements.InFlight()));
+  lag_bytes_.Set(seen > confirmed ? static_cast<double>(seen.value - confirmed.value) : 0.0);
+  confirmed_.Set(static_cast<double>(confirmed.value));
+  const auto oldest = acknowledgements.Oldest();
+  oldest_ = oldest ? oldest->time_since_epoch().count() : 0;
+  if (acknowledgements.InFlight() == 0) {
+    waiting_since_ = 0;
+  } else if (waiting_since_ == 0 || acknowledged_ != acknowledged_before_) {
+    waiting_since_ = std::chrono::steady_clock::now().time_since_epoch().count();
+  }
+  acknowledged_before_ = acknowledged_;
+}
+
+double Observer::LagSeconds() const {
+  const std::int64_t oldest = oldest_;
+  if (oldest == 0) return 0.0;
+  const auto age = clock_.Now() - Instant{std::chrono::microseconds{oldest}};
+  return std::max(0.0, std::chrono::duration<double>(age).count());
+}
+
+void Observer::Trouble(std::string what) {
+  const std::lock_guard lock(mutex_);
+  trouble_ = std::move(what);
+}
+
+std::string Observer::Health() const {
+  const std::chrono::steady_clock::time_point since{
+      std::chrono::steady_clock::duration{waiting_since_.load()}};
+  const bool silent =
+      since.time_since_epoch().count() != 0 && std::chrono::steady_clock::now() - since > kSilence;
+  const std::lock_guard lock(mutex_);
+  if (trouble_.empty() && silent) return "kafka acknowledges nothing";
+  return trouble_;
+}
+
+}  // namespace countersign::relay

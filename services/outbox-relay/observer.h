@@ -1,0 +1,61 @@
+#pragma once
+// What the relay tells the outside: metrics and health.
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "libs/core/clock.h"
+#include "libs/core/lsn.h"
+#include "libs/metrics/registry.h"
+#include "services/outbox-relay/domain/acknowledgements.h"
+
+namespace countersign::relay {
+
+// Called by the relay's thread; scrapes and health checks come from others.
+class Observer {
+ public:
+  Observer(metrics::Registry& registry, const Clock& clock);
+
+  void Acknowledged(std::string_view topic, Instant committed);
+  void TransactionRead() const { transactions_.Increment(); }
+  void Reconnected(const std::string& cause);
+  void QueueFull(std::chrono::steady_clock::duration held) const;
+  // `seen` is the end of the server's WAL as far as the relay knows.
+  void Progress(const Acknowledgements& acknowledgements, Lsn seen);
+
+  // What keeps events from flowing now; empty when nothing does.
+  void Trouble(std::string what);
+  // For /healthz: the trouble, or that Kafka is silent though events are on their way.
+  [[nodiscard]] std::string Health() const;
+
+  static constexpr std::chrono::seconds kSilence{15};
+
+ private:
+  [[nodiscard]] double LagSeconds() const;
+
+  metrics::Registry& registry_;
+  const Clock& clock_;
+  metrics::Counter transactions_;
+  metrics::Counter queue_full_seconds_;
+  metrics::Histogram commit_to_ack_;
+  metrics::Gauge in_flight_;
+  metrics::Gauge lag_bytes_;
+  metrics::Gauge confirmed_;
+  std::map<std::string, metrics::Counter, std::less<>> events_;
+  std::map<std::string, metrics::Counter> reconnects_;
+  std::atomic<std::int64_t> oldest_{0};  // commit time of the oldest unconfirmed; 0: none
+
+  // When Kafka last acknowledged something, or the first event went out to it; 0: nothing is on its
+  // way. Steady nanoseconds.
+  std::atomic<std::int64_t> waiting_since_{0};
+  std::uint64_t acknowledged_ = 0;
+  std::uint64_t acknowledged_before_ = 0;
+
+  mutable std::mutex mutex_;
+  std::string trouble_;  // guarded by mutex_
+};
+
+}  // namespace countersign::relay

@@ -1,0 +1,386 @@
+#include "services/outbox-relay/relay.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "libs/core/failpoint.h"
+
+namespace countersign::relay {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyClock = std::chrono::steady_clock;
+
+// How many messages are read before deliveries, status and stop get their turn.
+constexpr int kReadBudget = 256;
+// Confirmations are gathered this long: a status costs the server a wake-up.
+constexpr milliseconds kConfirmInterval{100};
+constexpr milliseconds kStatusIntervalMax{10'000};
+constexpr milliseconds kFirstPause{100};
+constexpr milliseconds kStreamPauseMax{2'000};
+// Each attempt may append again what Kafka has: a cluster that refuses an event is asked rarely.
+constexpr milliseconds kProducerPauseMax{30'000};
+// A session of this length was a good one: the next pause is short again.
+constexpr milliseconds kSettled{5'000};
+constexpr milliseconds kHeldRetry{1'000};
+constexpr milliseconds kHeldLog{10'000};
+constexpr milliseconds kCredentialCheck{2'000};
+constexpr milliseconds kFinishLimit{1'000};
+
+}  // namespace
+
+Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observer)
+    : settings_(std::move(settings)), logger_(logger), observer_(observer) {
+  settings_.kafka.on_error = [this](const kafka::Fault& fault) {
+    logger_.Warn("kafka trouble", {{"why", fault.what()}});
+    if (fault.IsAuthentication()) refused_ = fault;
+  };
+}
+
+Relay::~Relay() = default;
+
+void Relay::CheckCredentials() {
+  MakeProducer();
+  if (!producer_->Reach(kCredentialCheck)) {
+    (void)producer_->Drain([](const kafka::Delivery&) {});  // the cause is among the news
+    if (refused_) throw kafka::Fault(*refused_);
+    logger_.Warn("no kafka broker answers yet");
+  }
+  try {
+    const pg::ReplicationConnection connection(settings_.database);
+  } catch (const pg::ReplicationRefused&) {
+    throw;
+  } catch (const pg::ReplicationFault& fault) {
+    logger_.Warn("the database does not answer yet", {{"why", fault.what()}});
+  }
+}
+
+void Relay::Run(const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [this] { waiter_.Wake(); });
+  milliseconds pause = kFirstPause;
+  while (!stop.stop_requested()) {
+    const auto begun = SteadyClock::now();
+    milliseconds pause_max = kStreamPauseMax;
+    std::string why;
+    std::string cause;
+    try {
+      Session(stop);
+      continue;
+    } catch (const pg::ReplicationFault& fault) {
+      why = fault.what();
+      cause = fault.cause();
+      Disconnect();
+    } catch (const DecodeFault& fault) {
+      why = fault.what();
+      cause = "decode";
+      Disconnect();
+    } catch (const kafka::Fault& fault) {
+      why = fault.what();
+      cause = "kafka";
+      pause_max = kProducerPauseMax;
+      Disconnect();
+      DropProducer();
+    }
+    observer_.Reconnected(cause);
+    observer_.Trouble(cause + ": " + why);
+    if (SteadyClock::now() - begun > kSettled) pause = kFirstPause;
+    logger_.Error("relaying was interrupted",
+                  {{"cause", cause}, {"why", why}, {"pause_ms", pause.count()}});
+    Pause(stop, pause);
+    pause = std::min(pause * 2, pause_max);
+  }
+  Stop();
+}
+
+void Relay::Session(const std::stop_token& stop) {
+  MakeProducer();
+  // What is on its way is let finish, so that a broken database connection repeats nothing but the
+  // transaction it cut.
+  if (!AwaitDeliveries(stop, SteadyTime::max())) return;
+  acknowledgements_.Abandon();
+  Connect();
+  Stream(stop);
+}
+
+void Relay::MakeProducer() {
+  if (producer_) return;
+  producer_ = std::make_unique<kafka::Producer>(settings_.kafka);
+  waiter_.Watch(producer_->event_fd(), EPOLLIN);
+}
+
+void Relay::Connect() {
+  auto connection = std::make_unique<pg::ReplicationConnection>(settings_.database);
+  const auto server = connection->Identify();
+  const auto timeout = connection->SenderTimeout();
+  const auto published = connection->Publications();
+  for (const auto& name : settings_.publications) {
+    if (std::ranges::find(published, name) == published.end()) {
+      throw pg::ReplicationFault("publication_missing",
+                                 "publication " + name + " does not exist (migrations pending?)");
+    }
+  }
+  auto slot = connection->FindSlot(settings_.slot);
+  if (!slot) {
+    connection->CreateSlot(settings_.slot);
+    slot = connection->FindSlot(settings_.slot);
+    logger_.Info("made the replication slot", {{"slot", settings_.slot}});
+  }
+  if (!slot) throw pg::ReplicationFault("slot_missing", "the slot was dropped as it was made");
+  if (slot->wal_status == "lost") {
+    throw pg::ReplicationFault("slot_lost", "PostgreSQL has dropped WAL the slot still needed");
+  }
+  const Lsn from = ResumePosition(server, *slot);
+  connection->Start(settings_.slot, settings_.publications, from);
+  stream_ = std::move(connection);
+  server_ = server;
+  tables_.clear();
+  seen_ = server.flushed;
+  confirmed_ = from;
+  status_interval_ = kStatusIntervalMax;
+  if (timeout.count() > 0) status_interval_ = std::min(status_interval_, timeout / 3);
+  logger_.Info("streaming", {{"slot", settings_.slot},
+                             {"from", ToString(from)},
+                             {"server_at", ToString(server.flushed)}});
+  observer_.Trouble({});
+  SendStatus();
+}
+
+Lsn Relay::ResumePosition(const pg::SystemIdentity& server, const pg::Slot& slot) {
+  const Lsn slot_at = slot.confirmed.value_or(Lsn{});
+  const Lsn ours = acknowledgements_.Confirmed();
+  const bool same =
+      !server_ || (server_->system_id == server.system_id && server_->timeline == server.timeline);
+  if (!same || ours > server.flushed) {
+    // PostgreSQL would start at our later position and silently skip what was committed before it.
+    logger_.Error("the database is another or older one: resuming where its slot says",
+                  {{"slot_at", ToString(slot_at)}, {"we_were_at", ToString(ours)}});
+    acknowledgements_ = Acknowledgements(Lsn{});
+  }
+  acknowledgements_.Advance(slot_at);
+  return acknowledgements_.Confirmed();
+}
+
+void Relay::Stream(const std::stop_token& stop) {
+  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
+  while (!stop.stop_requested()) {
+    (void)producer_->Drain(on_delivery);
+    const bool more = ReadAvailable();
+    SendStatusIfDue();
+    observer_.Progress(acknowledgements_, seen_);
+    const bool unsent = stream_->Flush();
+    const bool reading = !held_ && !acknowledgements_.Full();
+    waiter_.Watch(stream_->socket(), (reading ? EPOLLIN : 0U) | (unsent ? EPOLLOUT : 0U));
+    const auto ready = waiter_.Wait(more ? milliseconds{0} : UntilNextDuty());
+    if (ready.hung_up && !reading) {
+      throw pg::ReplicationFault("connection_lost", "the server hung up while Kafka was slow");
+    }
+  }
+}
+
+bool Relay::ReadAvailable() {
+  for (int i = 0; i < kReadBudget; ++i) {
+    if (held_ && !TryHeld()) return false;
+    if (acknowledgements_.Full()) return false;
+    const auto frame = stream_->Read();
+    if (!frame) return false;
+    Handle(*frame);
+  }
+  return true;
+}
+
+void Relay::Handle(const pg::Frame& frame) {
+  seen_ = std::max(seen_, frame.wal_end);
+  if (frame.kind == pg::Frame::Kind::kKeepalive) {
+    // Everything the server sent before this is done: WAL of other tables need not be kept for us.
+    if (acknowledgements_.Idle()) acknowledgements_.Advance(frame.wal_end);
+    if (frame.reply_requested) SendStatus();
+    return;
+  }
+  Failpoint("after_read");
+  const Message message = decoder_.Decode(frame.data);
+  if (const auto* begin = std::get_if<Begin>(&message)) {
+    acknowledgements_.Open(begin->commit_time);
+    commit_lsn_ = ToString(begin->final_lsn);
+  } else if (const auto* insert = std::get_if<Insert>(&message)) {
+    HandleInsert(*insert);
+  } else if (const auto* commit = std::get_if<Commit>(&message)) {
+    acknowledgements_.Close(commit->end_lsn);
+    observer_.TransactionRead();
+  } else if (const auto* relation = std::get_if<Relation>(&message)) {
+    tables_.insert_or_assign(relation->oid,
+                             MapTable(*relation, settings_.columns, settings_.source_prefix));
+  }
+}
+
+void Relay::HandleInsert(const Insert& insert) {
+  const auto table = tables_.find(insert.oid);
+  if (table == tables_.end()) throw DecodeFault("a row of a table that was not described");
+  row_ = insert.fields;
+  if (!TryProduce(table->second)) held_->table = insert.oid;
+}
+
+bool Relay::TryHeld() {
+  const auto now = SteadyClock::now();
+  if (!held_->queue_full && now < held_->retry_at) return false;
+  if (!TryProduce(tables_.at(held_->table))) return false;
+  if (held_->queue_full) {
+    observer_.QueueFull(SteadyClock::now() - held_->since);
+  } else {
+    logger_.Info("the event held back was taken");
+    observer_.Trouble({});
+  }
+  held_.reset();
+  return true;
+}
+
+bool Relay::TryProduce(const Readable<Table>& table) {
+  if (!table) return Hold({.why = table.error()});
+  const auto row = ReadRow(*table, *row_);
+  if (!row) return Hold({.why = row.error()});
+  const auto built = header_builder_.Build(*row, table->source, commit_lsn_);
+  if (!built) return Hold({.why = built.error(), .event_id = row->event_id, .topic = row->topic});
+  kafka::Headers headers((*built)->size());
+  for (const auto& [name, value] : **built) headers.Add(name, value);
+  const auto token = acknowledgements_.AddEvent();
+  const auto produced = producer_->Produce(
+      {.topic = row->topic, .key = row->key, .value = row->payload, .token = token}, headers);
+  if (produced == kafka::Produced::kQueued) {
+    Failpoint("after_produce");
+    return true;
+  }
+  acknowledgements_.TakeBack();
+  Obstacle obstacle{.event_id = row->event_id, .topic = row->topic};
+  switch (produced) {
+    case kafka::Produced::kQueueFull:
+      obstacle.queue_full = true;
+      break;
+    case kafka::Produced::kTooLarge:
+      obstacle.why = "larger than Kafka messages may be";
+      break;
+    case kafka::Produced::kUnknownTopic:
+      obstacle.why = "the topic does not exist";
+      break;
+    default:
+      obstacle.why = "no kafka broker answers";
+      break;
+  }
+  return Hold(obstacle);
+}
+
+bool Relay::Hold(const Obstacle& obstacle) {
+  const auto now = SteadyClock::now();
+  if (!held_ || held_->queue_full != obstacle.queue_full) {
+    held_ = Held{.table = held_ ? held_->table : 0,
+                 .since = now,
+                 .retry_at = now,
+                 .log_at = now,
+                 .queue_full = obstacle.queue_full};
+  }
+  if (obstacle.queue_full) return false;
+  held_->retry_at = now + kHeldRetry;
+  if (now < held_->log_at) return false;
+  held_->log_at = now + kHeldLog;
+  logger_.Error("an event cannot be relayed: everything behind it waits",
+                {{"event_id", obstacle.event_id},
+                 {"topic", obstacle.topic},
+                 {"why", obstacle.why},
+                 {"commit_lsn", commit_lsn_}});
+  observer_.Trouble("event " + std::string(obstacle.event_id) + " is held: " + obstacle.why);
+  return false;
+}
+
+void Relay::OnDelivery(const kafka::Delivery& delivery) {
+  if (!delivery.ok()) {
+    logger_.Error("kafka refused an event: everything unacknowledged is sent again",
+                  {{"event_id", delivery.Header("ce_id")},
+                   {"topic", delivery.topic},
+                   {"why", delivery.Reason()}});
+    throw kafka::Fault(delivery.code, "an event was refused: " + delivery.Reason());
+  }
+  observer_.Acknowledged(delivery.topic, acknowledgements_.Acknowledge(delivery.token));
+}
+
+void Relay::SendStatusIfDue() {
+  const auto age = SteadyClock::now() - status_sent_;
+  const bool progress = acknowledgements_.Confirmed() > confirmed_;
+  if (age >= status_interval_ || (progress && age >= kConfirmInterval)) SendStatus();
+}
+
+void Relay::SendStatus() {
+  const Lsn confirmed = acknowledgements_.Confirmed();
+  const bool progress = confirmed > confirmed_;
+  if (progress) Failpoint("before_confirm");
+  stream_->SendStatus(std::max(seen_, confirmed), confirmed);
+  (void)stream_->Flush();
+  confirmed_ = confirmed;
+  status_sent_ = SteadyClock::now();
+  if (progress) Failpoint("after_confirm");
+}
+
+milliseconds Relay::UntilNextDuty() const {
+  const bool progress = acknowledgements_.Confirmed() > confirmed_;
+  auto next =
+      status_sent_ + (progress ? std::min(kConfirmInterval, status_interval_) : status_interval_);
+  if (held_ && !held_->queue_full) next = std::min(next, held_->retry_at);
+  const auto left = std::chrono::ceil<milliseconds>(next - SteadyClock::now());
+  return std::max(left, milliseconds{0});
+}
+
+bool Relay::AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline) {
+  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
+  while (true) {
+    (void)producer_->Drain(on_delivery);
+    observer_.Progress(acknowledgements_, seen_);
+    if (acknowledgements_.InFlight() == 0) return true;
+    const auto now = SteadyClock::now();
+    if (stop.stop_requested() || now >= deadline) return false;
+    milliseconds limit{1000};
+    if (stream_) {
+      SendStatusIfDue();
+      limit = UntilNextDuty();
+    }
+    waiter_.Wait(std::min(limit, std::chrono::ceil<milliseconds>(
+                                     std::min(deadline, now + milliseconds{1000}) - now)));
+  }
+}
+
+void Relay::Disconnect() {
+  if (stream_) waiter_.Forget(stream_->socket());
+  stream_.reset();
+  held_.reset();
+}
+
+void Relay::DropProducer() {
+  if (producer_) waiter_.Forget(producer_->event_fd());
+  producer_.reset();
+  acknowledgements_ = Acknowledgements(acknowledgements_.Confirmed());
+}
+
+void Relay::Pause(const std::stop_token& stop, milliseconds limit) {
+  const auto end = SteadyClock::now() + limit;
+  while (!stop.stop_requested() && SteadyClock::now() < end) {
+    waiter_.Wait(std::chrono::ceil<milliseconds>(end - SteadyClock::now()));
+  }
+}
+
+void Relay::Stop() {
+  try {
+    if (stream_) waiter_.Forget(stream_->socket());
+    if (producer_) (void)AwaitDeliveries({}, SteadyClock::now() + kStopLimit);
+    if (stream_) {
+      SendStatus();
+      stream_->Finish(kFinishLimit);
+    }
+    logger_.Info("stopped", {{"confirmed", ToString(acknowledgements_.Confirmed())},
+                             {"unacknowledged", acknowledgements_.InFlight()}});
+  } catch (const std::exception& fault) {
+    // Nothing is lost: what was not confirmed comes again at the next start.
+    logger_.Warn("stopped without the last confirmation", {{"why", fault.what()}});
+  }
+  Disconnect();
+}
+
+}  // namespace countersign::relay

@@ -1,0 +1,122 @@
+#pragma once
+// The relay: one thread that reads committed events from PostgreSQL's WAL and hands them to Kafka,
+// and confirms a position to PostgreSQL only when Kafka has everything before it. A commit is never
+// split: after any fault it resumes at the end of the last transaction that is complete in Kafka.
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "libs/core/clock.h"
+#include "libs/kafka/producer.h"
+#include "libs/log/logger.h"
+#include "libs/pg/replication.h"
+#include "services/outbox-relay/domain/acknowledgements.h"
+#include "services/outbox-relay/domain/outbox_row.h"
+#include "services/outbox-relay/domain/pgoutput.h"
+#include "services/outbox-relay/observer.h"
+#include "services/outbox-relay/waiter.h"
+
+namespace countersign::relay {
+
+struct RelaySettings {
+  pg::ConnectionSettings database{.conninfo = {},
+                                  .application_name = "countersign-relay",
+                                  // Bounds what the making of the slot waits for.
+                                  .lock_timeout = std::chrono::seconds{5},
+                                  .statement_timeout = std::chrono::milliseconds{0},
+                                  .network_timeout = std::chrono::seconds{15}};
+  std::string slot = "countersign";
+  std::vector<std::string> publications = {"countersign_auth", "countersign_otp"};
+  ColumnNames columns;
+  std::string source_prefix = "/countersign/";
+  kafka::ProducerSettings kafka;
+};
+
+class Relay {
+ public:
+  Relay(RelaySettings settings, const log::Logger& logger, Observer& observer);
+  ~Relay();
+
+  // Tries both servers once, so that wrong credentials show at the start. Servers that are away are
+  // no fault. Throws pg::ReplicationRefused, kafka::SettingsFault or a kafka::Fault that
+  // IsAuthentication.
+  void CheckCredentials();
+
+  // Relays until it is stopped; then hands over what is in flight, confirms it and returns, within
+  // kStopLimit and a second. Faults of both servers are logged, counted and outlived.
+  void Run(const std::stop_token& stop);
+
+  static constexpr std::chrono::milliseconds kStopLimit{6000};
+
+ private:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+  // An event that Kafka did not take yet. Its views point into the stream's last message, which
+  // stays until the next one is read, and none is read before this one is gone.
+  struct Held {
+    std::uint32_t table = 0;
+    SteadyTime since;
+    SteadyTime retry_at;
+    SteadyTime log_at;
+    bool queue_full = false;
+  };
+  struct Obstacle {
+    std::string why{};
+    std::string_view event_id{};
+    std::string_view topic{};
+    bool queue_full = false;
+  };
+
+  void Session(const std::stop_token& stop);
+  void Connect();
+  [[nodiscard]] Lsn ResumePosition(const pg::SystemIdentity& server, const pg::Slot& slot);
+  void Stream(const std::stop_token& stop);
+  void Disconnect();
+  void DropProducer();
+  void Pause(const std::stop_token& stop, std::chrono::milliseconds limit);
+  [[nodiscard]] bool AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline);
+  void Stop();
+
+  [[nodiscard]] bool ReadAvailable();
+  void Handle(const pg::Frame& frame);
+  void HandleInsert(const Insert& insert);
+  [[nodiscard]] bool TryHeld();
+  [[nodiscard]] bool TryProduce(const Readable<Table>& table);
+  [[nodiscard]] bool Hold(const Obstacle& obstacle);
+  void OnDelivery(const kafka::Delivery& delivery);
+
+  void SendStatusIfDue();
+  void SendStatus();
+  [[nodiscard]] std::chrono::milliseconds UntilNextDuty() const;
+  void MakeProducer();
+
+  RelaySettings settings_;
+  const log::Logger& logger_;
+  Observer& observer_;
+  Waiter waiter_;
+
+  std::optional<kafka::Fault> refused_;  // what the cluster said about our credentials
+  std::unique_ptr<kafka::Producer> producer_;
+  std::unique_ptr<pg::ReplicationConnection> stream_;
+  std::optional<pg::SystemIdentity> server_;
+  Acknowledgements acknowledgements_{Lsn{}};
+
+  Decoder decoder_;
+  HeaderBuilder header_builder_;
+  std::map<std::uint32_t, Readable<Table>> tables_;  // by oid, of this connection
+  const std::vector<Field>* row_ = nullptr;          // the insert being handled, in decoder_
+  std::optional<Held> held_;
+  std::string commit_lsn_;  // of the open transaction, as a header
+
+  Lsn seen_;       // newest position of the server we know of
+  Lsn confirmed_;  // as last told to the server
+  SteadyTime status_sent_;
+  std::chrono::milliseconds status_interval_{1000};
+};
+
+}  // namespace countersign::relay

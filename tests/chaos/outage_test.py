@@ -1,0 +1,115 @@
+"""What is away for a while costs time, never an event, a code or a promise."""
+import concurrent.futures
+import time
+
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from tests.e2e.conftest import Person
+from tests.support.observe import code_on_phone, get_json, log_rows, messages, query, records, wait_for
+
+GROUP = "countersign-otp"
+
+
+def arrived(env):
+    known = {record.event_id for record in records(env["KAFKA_BROKERS"])}
+    return all(row.event_id in known for row in log_rows(env["DATABASE_URL"]))
+
+
+def sends(env):
+    return get_json(f"{env['TWILIO_FAKE']}/_fake/ledger")["total"]
+
+
+def rewind(brokers):
+    admin = AdminClient({"bootstrap.servers": brokers})
+    partitions = admin.list_topics("verification", timeout=10).topics["verification"].partitions
+    start = [TopicPartition("verification", partition, 0) for partition in partitions]
+    wait_for(lambda: group_is_empty(admin), "the consumer group to be empty")
+    for future in admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUP, start)]).values():
+        future.result(10)
+
+
+def group_is_empty(admin):
+    group = admin.describe_consumer_groups([GROUP])[GROUP].result(10)
+    return not group.members
+
+
+def consumed_to_the_end(env):
+    admin = AdminClient({"bootstrap.servers": env["KAFKA_BROKERS"]})
+    committed = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUP)])[GROUP].result(10).topic_partitions
+    offsets = {p.partition: p.offset for p in committed if p.topic == "verification"}
+    ends = {}
+    for record in records(env["KAFKA_BROKERS"], ("verification",)):
+        ends[record.partition] = max(ends.get(record.partition, 0), record.offset + 1)
+    return all(offsets.get(partition, 0) >= end for partition, end in ends.items())
+
+
+def test_D1_the_topic_replayed_three_times_sends_nothing_again(stack, env, auth):
+    people = [Person(auth, env["TWILIO_FAKE"]) for _ in range(12)]
+    for person in people:
+        person.sign_up()
+    for person in people:
+        person.code()
+    before = sends(env)
+    for _ in range(3):
+        stack.part("otp").stop()
+        rewind(env["KAFKA_BROKERS"])
+        stack.part("otp").start()
+        wait_for(lambda: consumed_to_the_end(env), "the replay to be consumed", 60, every=0.5)
+    assert sends(env) == before
+    assert all(len(messages(env["TWILIO_FAKE"], person.phone)) == 1 for person in people)
+
+
+def test_with_kafka_away_for_half_a_minute_commands_succeed_and_everything_arrives(stack, env, auth):
+    stack.part("kafka").kill()
+    people = []
+    gone = time.monotonic()
+    while time.monotonic() - gone < 30:
+        person = Person(auth, env["TWILIO_FAKE"])
+        person.sign_up()
+        people.append(person)
+        time.sleep(0.5)
+    stack.part("kafka").start()
+    wait_for(lambda: arrived(env), "everything in Kafka", 60, every=0.5)
+    for person in people[-5:]:
+        assert person.code()
+
+
+def test_a_slow_provider_delays_nobody_else(stack, env, auth, faults, member_of):
+    member = member_of(auth, env)
+    faults({"operation": "Create*", "latency_ms": 2000})
+    people = [Person(auth, env["TWILIO_FAKE"]) for _ in range(60)]
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda person: person.sign_up(), people))
+        # While 60 sends hang for two seconds each, a token check has a second and needs none of it.
+        for _ in range(200):
+            assert auth.IntrospectToken(token=member.tokens.access_token, timeout=1).active
+    # One after the other they would take two minutes.
+    for person in people:
+        assert code_on_phone(env["TWILIO_FAKE"], person.phone, 1, seconds=30)
+
+
+def test_otp_away_means_unavailable_and_the_same_code_works_afterwards(stack, env, auth):
+    person = Person(auth, env["TWILIO_FAKE"])
+    person.sign_up()
+    code = person.code()
+    stack.part("otp").stop()
+    refused = None
+    try:
+        person.verify(code)
+    except Exception as error:  # Refused, looked at below
+        refused = error
+    assert refused is not None and refused.reason in ("DEPENDENCY_UNAVAILABLE", "DEADLINE_EXCEEDED"), "I8: nothing fails open"
+    stack.part("otp").start()
+    wait_for(lambda: try_verify(person, code), "the same code to be accepted", 30)
+    assert query(env["DATABASE_URL"], "SELECT count(*) FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id WHERE u.phone = %s",
+                 person.phone) == [(1,)]
+
+
+def try_verify(person, code):
+    try:
+        return person.verify(code)
+    except Exception as error:
+        if getattr(error, "reason", "") in ("DEPENDENCY_UNAVAILABLE", "DEADLINE_EXCEEDED"):
+            return None
+        raise

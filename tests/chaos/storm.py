@@ -1,0 +1,119 @@
+"""Writers that commit and roll back, and a killer that spares nobody: the ledger run's two sides."""
+import random
+import threading
+import time
+import uuid
+
+import psycopg
+
+from tests.e2e.conftest import Person
+from tests.support.api import Auth, Refused
+
+VICTIMS = ("relay", "otp", "kafka", "postgres")
+KEYS = 24
+
+
+class Storm:
+    """Runs writers until stopped. Errors of a writer are expected: servers die under it."""
+
+    def __init__(self, env, seed):
+        self.env = env
+        self.seed = seed
+        self.committed = self.rolled_back = self.lives = self.interrupted = 0
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = []
+
+    def __enter__(self):
+        with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS public.storm_keys (key text PRIMARY KEY, seq bigint NOT NULL)")
+            for number in range(KEYS):
+                connection.execute("INSERT INTO public.storm_keys VALUES (%s, 0) ON CONFLICT DO NOTHING", (f"storm-{number}",))
+        for number in range(4):
+            self._launch(self._write_events, number)
+        for number in range(3):
+            self._launch(self._live_lives, number)
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=60)
+
+    def _launch(self, work, number):
+        thread = threading.Thread(target=work, args=(random.Random(f"{self.seed}-{work.__name__}-{number}"),), daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _count(self, name):
+        with self._lock:
+            setattr(self, name, getattr(self, name) + 1)
+
+    def _write_events(self, chance):
+        while not self._stop.is_set():
+            try:
+                with psycopg.connect(self.env["DATABASE_URL"], connect_timeout=5) as connection:
+                    while not self._stop.is_set():
+                        self._one_transaction(connection, chance)
+            except psycopg.Error:
+                self._count("interrupted")
+                time.sleep(0.1)
+
+    def _one_transaction(self, connection, chance):
+        keys = sorted(chance.sample(range(KEYS), chance.choice((1, 1, 1, 2, 5))))
+        for number in keys:
+            key = f"storm-{number}"
+            for _ in range(chance.choice((1, 1, 3, 20))):
+                (seq,) = connection.execute(
+                    "UPDATE public.storm_keys SET seq = seq + 1 WHERE key = %s RETURNING seq", (key,)).fetchone()
+                connection.execute(
+                    "INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload) VALUES (%s, 'auth.log', %s, 'storm.tick', %s, %s)",
+                    (uuid.UUID(int=chance.getrandbits(128), version=4), key, seq, f'{{"seq": {seq}, "pad": "{"x" * chance.randrange(400)}"}}'))
+        if chance.random() < 0.02:
+            time.sleep(chance.uniform(1, 3))  # a long open transaction, on purpose
+        if chance.random() < 0.2:
+            connection.rollback()
+            self._count("rolled_back")
+        else:
+            connection.commit()
+            self._count("committed")
+
+    def _live_lives(self, _chance):
+        auth = Auth(self.env["AUTH_GRPC"], timeout=5)
+        while not self._stop.is_set():
+            person = Person(auth, self.env["TWILIO_FAKE"])
+            try:
+                person.sign_up(first_name="Storm")
+                person.verify()
+                auth.RefreshToken(refresh_token=person.tokens.refresh_token)
+                auth.Logout(refresh_token=person.tokens.refresh_token)
+                self._count("lives")
+            except (Refused, AssertionError, OSError):
+                self._count("interrupted")
+        auth.close()
+
+
+def kill_at_random(stack, seconds, at_least, seed):
+    """kill -9 and restart of each victim again and again, each in its own thread; how often each."""
+    kills = dict.fromkeys(VICTIMS, 0)
+    deadline = time.monotonic() + seconds
+    failures = []
+
+    def hunt(name):
+        chance = random.Random(f"{seed}-{name}")
+        try:
+            while time.monotonic() < deadline or kills[name] < at_least:
+                time.sleep(chance.uniform(0.5, max(0.6, seconds / at_least / 2)))
+                stack.part(name).kill()
+                kills[name] += 1
+                stack.part(name).start()
+        except Exception as error:  # reported by the caller: a part that cannot come back is a finding
+            failures.append(f"{name}: {error}")
+
+    hunters = [threading.Thread(target=hunt, args=(name,)) for name in VICTIMS]
+    for hunter in hunters:
+        hunter.start()
+    for hunter in hunters:
+        hunter.join()
+    assert not failures, failures
+    return kills
