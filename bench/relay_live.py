@@ -1,6 +1,7 @@
 """Commit to Kafka append at 500 and 2000 events a second: the row's clock_timestamp() against the
 broker's append time (milliseconds; half of one is added, since it is cut off).
 """
+import calendar
 import subprocess
 import time
 
@@ -43,4 +44,4 @@ def one_round(env, rate, seconds):
 
 def micros_of(rfc3339):
     whole, fraction = rfc3339.rstrip("Z").split(".")
-    return int(time.mktime(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) - time.timezone) * 1_000_000 + int(fraction.ljust(6, "0"))
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) * 1_000_000 + int(fraction.ljust(6, "0"))
