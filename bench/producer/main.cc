@@ -1,5 +1,5 @@
-// countersign-produce: a bare idempotent producer with the relay's settings, record size and headers,
-// and nothing behind it: the most that Kafka takes here. Prints one JSON object.
+// countersign-produce: a bare idempotent producer with the relay's settings, record size and
+// headers, and nothing behind it: the most that Kafka takes here. Prints one JSON object.
 #include <fmt/format.h>
 #include <poll.h>
 
