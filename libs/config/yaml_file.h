@@ -1,0 +1,22 @@
+#pragma once
+#include <string>
+#include <vector>
+
+namespace countersign::config {
+
+struct YamlValue {
+  std::string key;   // dotted path
+  std::string text;  // of a list: its items with commas between
+  int line = 0;      // from 1
+  bool is_list = false;
+};
+
+struct YamlFile {
+  std::vector<YamlValue> values;
+  std::vector<std::string> faults;  // "file:line: what": not readable, not YAML, a key twice
+};
+
+// The leaves of a YAML mapping of mappings.
+[[nodiscard]] YamlFile ReadYaml(const std::string& path);
+
+}  // namespace countersign::config
