@@ -7,8 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "libs/rpc/code_name.h"
-
 namespace countersign::rpc {
 namespace {
 
@@ -98,32 +96,6 @@ grpc::StatusCode ToCode(ErrorKind kind) {
       return grpc::StatusCode::INTERNAL;
   }
   return grpc::StatusCode::INTERNAL;
-}
-
-std::string_view CodeName(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::kInvalid:
-      return "INVALID_ARGUMENT";
-    case ErrorKind::kUnauthenticated:
-      return "UNAUTHENTICATED";
-    case ErrorKind::kDenied:
-      return "PERMISSION_DENIED";
-    case ErrorKind::kNotFound:
-      return "NOT_FOUND";
-    case ErrorKind::kConflict:
-      return "ALREADY_EXISTS";
-    case ErrorKind::kPrecondition:
-      return "FAILED_PRECONDITION";
-    case ErrorKind::kExhausted:
-      return "RESOURCE_EXHAUSTED";
-    case ErrorKind::kUnavailable:
-      return "UNAVAILABLE";
-    case ErrorKind::kDeadline:
-      return "DEADLINE_EXCEEDED";
-    case ErrorKind::kInternal:
-      return "INTERNAL";
-  }
-  return "INTERNAL";
 }
 
 grpc::Status ToStatus(const Error& error, std::string_view request_id) {
