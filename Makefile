@@ -78,9 +78,12 @@ outbox-status: ## how far the relay is behind
 	@source .run/env && $(CTL) outbox status
 
 ##@ Release
+docs: build ## print docs/configuration.md and docs/errors.md from the code
+	@build/release/bin/print_reasons >docs/errors.md
+	@$(PYTHON) -m tools.docs.configuration
 release: setup-check ## make the current api/ the baseline that later changes must not break
 	@tools/checks/release.sh
 
-.PHONY: help setup demo up down build build-asan build-debug gen-pb install clean test test-full check \
+.PHONY: help docs setup demo up down build build-asan build-debug gen-pb install clean test test-full check \
   setup-check fmt bench run migrate-up migrate-down migrate-status kafka-topics kafka-consume \
   outbox-status release
