@@ -74,9 +74,9 @@ Object Versioned() {
   return object;
 }
 
-Object OfSession(const UserId& user, const SessionId& session) {
+Object OfSession(std::string_view user_id, const SessionId& session) {
   Object object = Versioned();
-  object.Text("user_id", ToString(user)).Text("session_id", ToString(session));
+  object.Text("user_id", user_id).Text("session_id", ToString(session));
   return object;
 }
 
@@ -144,7 +144,7 @@ std::string ToJson(const UserVerifiedEvent& event) {
 }
 
 std::string ToJson(const LoggedInEvent& event) {
-  return OfSession(event.user_id, event.session_id)
+  return OfSession(ToString(event.user_id), event.session_id)
       .Texts("authentication_methods", event.methods)
       .Text("logged_in_at", events::kNow)
       .Text("sealed_personal", event.sealed_personal)
@@ -162,15 +162,15 @@ std::string ToJson(const LoginFailedEvent& event) {
 }
 
 std::string ToJson(const RefreshedEvent& event) {
-  return OfSession(event.user_id, event.session_id).Text("refreshed_at", events::kNow).Close();
+  return OfSession(events::kUserId, event.session_id).Text("refreshed_at", events::kNow).Close();
 }
 
 std::string ToJson(const LoggedOutEvent& event) {
-  return OfSession(event.user_id, event.session_id).Text("logged_out_at", events::kNow).Close();
+  return OfSession(events::kUserId, event.session_id).Text("logged_out_at", events::kNow).Close();
 }
 
 std::string ToJson(const RevokedEvent& event) {
-  return OfSession(event.user_id, event.session_id)
+  return OfSession(events::kUserId, event.session_id)
       .Text("reason", events::kReason)
       .Text("revoked_at", events::kNow)
       .Close();

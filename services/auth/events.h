@@ -33,6 +33,7 @@ inline constexpr std::string_view kExpiresAt = "{expires_at}";    // RFC 3339
 inline constexpr std::string_view kSubjectId = "{subject_id}";    // of the number
 inline constexpr std::string_view kSendNumber = "{send_number}";  // a number, without quotes
 inline constexpr std::string_view kReason = "{reason}";
+inline constexpr std::string_view kUserId = "{user_id}";
 }  // namespace events
 
 // Sealed contents. Sealing contexts: docs/events.md.
@@ -94,21 +95,19 @@ struct LoginFailedEvent {
 };
 [[nodiscard]] std::string ToJson(const LoginFailedEvent& event);
 
+// These three are about a session known by its token alone: user_id is the mark kUserId.
 struct RefreshedEvent {
-  UserId user_id;
   SessionId session_id;
 };
 [[nodiscard]] std::string ToJson(const RefreshedEvent& event);
 
 struct LoggedOutEvent {
-  UserId user_id;
   SessionId session_id;
 };
 [[nodiscard]] std::string ToJson(const LoggedOutEvent& event);
 
 // Its reason is the mark kReason.
 struct RevokedEvent {
-  UserId user_id;
   SessionId session_id;
 };
 [[nodiscard]] std::string ToJson(const RevokedEvent& event);

@@ -107,23 +107,30 @@ TokenVerifier::TokenVerifier(AcceptedTokens accepted, SigningKeys& keys)
   Invariant(accepted_.leeway <= std::chrono::seconds(60), "a leeway above 60 s (RFC 9068)");
 }
 
-Result<AccessTokenClaims> TokenVerifier::Verify(std::string_view token, Instant now) {
+Result<VerifiedTokens::Handle> TokenVerifier::Authenticate(std::string_view token) {
   if (token.size() > jose::kMaxTokenBytes) return Invalid("the token is too long");
   const crypto::Digest cache_key = CacheKey(scope_, token);
-  VerifiedTokens::Handle entry = verified_.Find(cache_key);
-  if (entry && !keys_.Find(entry->key_id)) return Invalid("the token's key was retired");
-  if (!entry) {
-    Result<VerifiedTokens::Handle> verified = VerifySignature(token);
-    if (!verified) return Fail(std::move(verified.error()));
-    entry = *std::move(verified);
-    verified_.Keep(cache_key, entry);
+  if (VerifiedTokens::Handle known = verified_.Find(cache_key)) {
+    if (!keys_.Find(known->key_id)) return Invalid("the token's key was retired");
+    return known;
   }
-  const AccessTokenClaims& claims = entry->claims;
-  if (now >= claims.expires_at + accepted_.leeway) return Fail(reasons::kTokenExpired);
-  if (entry->not_before && now + accepted_.leeway < *entry->not_before) {
-    return Invalid("the token is not valid yet");
-  }
-  return claims;
+  Result<VerifiedTokens::Handle> verified = VerifySignature(token);
+  if (verified) verified_.Keep(cache_key, *verified);
+  return verified;
+}
+
+const Reason* TokenVerifier::RefusalByTime(const VerifiedTokens::Entry& token, Instant now) const {
+  if (now >= token.claims.expires_at + accepted_.leeway) return &reasons::kTokenExpired;
+  if (token.not_before && now + accepted_.leeway < *token.not_before)
+    return &reasons::kTokenInvalid;
+  return nullptr;
+}
+
+Result<AccessTokenClaims> TokenVerifier::Verify(std::string_view token, Instant now) {
+  const Result<VerifiedTokens::Handle> verified = Authenticate(token);
+  if (!verified) return Fail(verified.error());
+  if (const Reason* refusal = RefusalByTime(**verified, now)) return Fail(*refusal);
+  return (*verified)->claims;
 }
 
 Result<VerifiedTokens::Handle> TokenVerifier::VerifySignature(std::string_view token) {

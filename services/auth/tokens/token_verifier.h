@@ -27,9 +27,16 @@ class TokenVerifier {
  public:
   TokenVerifier(AcceptedTokens accepted, SigningKeys& keys);
 
-  // TOKEN_INVALID: malformed, another typ, issuer, audience or key, a claim missing or of a wrong
-  // type, not yet valid. TOKEN_EXPIRED: on or after `exp` plus leeway. Times are checked and the
-  // key is looked up at every call; only the signature and the parsed claims are remembered.
+  // Whether it is an access token of ours at all; TOKEN_INVALID: malformed, another typ, issuer,
+  // audience or key, a claim missing or of a wrong type. The key is looked up at every call; only
+  // the signature and the parsed claims are remembered. Says nothing of the token's times: those
+  // who go on to the database ask RefusalByTime with its time.
+  [[nodiscard]] Result<VerifiedTokens::Handle> Authenticate(std::string_view token);
+
+  // TOKEN_EXPIRED on or after `exp` plus leeway, TOKEN_INVALID before `nbf`; null: in its time.
+  [[nodiscard]] const Reason* RefusalByTime(const VerifiedTokens::Entry& token, Instant now) const;
+
+  // Both.
   [[nodiscard]] Result<AccessTokenClaims> Verify(std::string_view token, Instant now);
 
  private:

@@ -26,7 +26,8 @@ std::string Filled(std::string json) {
       {events::kExpiresAt, "2026-01-02T03:09:05.000006Z"},
       {events::kSubjectId, "019a0000-0000-4000-8000-000000000004"},
       {events::kSendNumber, "2"},
-      {events::kReason, "wrong"}};
+      {events::kReason, "wrong"},
+      {events::kUserId, "019a0000-0000-7000-8000-000000000001"}};
   for (const auto& [mark, value] : values) {
     const std::size_t at = json.find(mark);
     if (at != std::string::npos) json.replace(at, mark.size(), value);
@@ -121,14 +122,14 @@ TEST(Events, EndsOfSessionsAreAsProtobufWritesThem) {
   refreshed.set_user_id(ToString(kUser));
   refreshed.set_session_id(ToString(kSession));
   refreshed.set_refreshed_at("2026-01-02T03:04:05.000006Z");
-  ExpectAsProtobufWritesIt(Filled(ToJson(RefreshedEvent{kUser, kSession})), refreshed);
+  ExpectAsProtobufWritesIt(Filled(ToJson(RefreshedEvent{kSession})), refreshed);
 
   v1::SessionLoggedOut logged_out;
   logged_out.set_schema_version(1);
   logged_out.set_user_id(ToString(kUser));
   logged_out.set_session_id(ToString(kSession));
   logged_out.set_logged_out_at("2026-01-02T03:04:05.000006Z");
-  ExpectAsProtobufWritesIt(Filled(ToJson(LoggedOutEvent{kUser, kSession})), logged_out);
+  ExpectAsProtobufWritesIt(Filled(ToJson(LoggedOutEvent{kSession})), logged_out);
 
   v1::SessionRevoked revoked;
   revoked.set_schema_version(1);
@@ -136,7 +137,7 @@ TEST(Events, EndsOfSessionsAreAsProtobufWritesThem) {
   revoked.set_session_id(ToString(kSession));
   revoked.set_reason("wrong");
   revoked.set_revoked_at("2026-01-02T03:04:05.000006Z");
-  ExpectAsProtobufWritesIt(Filled(ToJson(RevokedEvent{kUser, kSession})), revoked);
+  ExpectAsProtobufWritesIt(Filled(ToJson(RevokedEvent{kSession})), revoked);
 }
 
 TEST(Events, SealedContentsSurviveAwkwardText) {
