@@ -52,6 +52,12 @@ Faults::Rule Faults::Parse(const json& text) {
       {"effect", [&](const json& v) { fault.answer_with = ParseMoment(v); }},
       {"retry_after",
        [&](const json& v) { fault.retry_after = v.is_string() ? v.get<std::string>() : v.dump(); }},
+      {"headers",
+       [&](const json& v) {
+         for (const auto& [name, text_of] : v.items()) {
+           fault.headers.emplace_back(name, text_of.get<std::string>());
+         }
+       }},
       {"drop", [&](const json& v) { fault.drop = ParseMoment(v); }},
       {"reset", [&](const json& v) { fault.reset = v.get<bool>(); }},
       {"close_silently", [&](const json& v) { fault.keep_open_lie = v.get<bool>(); }},
@@ -119,6 +125,7 @@ Reply Spoil(const Fault& fault, Reply reply) {
                               : ErrorReply(fault.status, code, "Fault set by the test");
   }
   if (!fault.retry_after.empty()) reply.headers.emplace_back("Retry-After", fault.retry_after);
+  for (const auto& header : fault.headers) reply.headers.push_back(header);
   if (fault.body == "html") reply.body = "<html><body><h1>Bad gateway</h1></body></html>";
   if (fault.body == "empty") reply.body.clear();
   if (fault.body == "truncated") reply.body.resize(reply.body.size() / 2);

@@ -22,6 +22,7 @@ struct Fault {
   int status = 0;
   int code = 0;
   std::string retry_after;
+  Fields headers;                       // added to the answer
   Moment drop = Moment::kNever;         // close the connection without an answer
   bool reset = true;                    // by RST, else by FIN
   bool keep_open_lie = false;           // answer, then close without having said so

@@ -1,9 +1,11 @@
 #include <sys/resource.h>
 
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <stdexcept>
+#include <thread>
 
 #include "tests/fakes/twilio/options.h"
 #include "tests/fakes/twilio/server.h"
@@ -30,6 +32,11 @@ void WritePort(const std::string& file, std::uint16_t port) {
 
 int Run(Options options) {
   RaiseDescriptorLimit();
+  sigset_t stop_signals{};
+  sigemptyset(&stop_signals);
+  sigaddset(&stop_signals, SIGINT);
+  sigaddset(&stop_signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
   Server server(options.host, options.port);
   auto& verify = options.service.verify;
   verify.base_url = "http://" + options.host + ":" + std::to_string(server.port());
@@ -39,7 +46,10 @@ int Run(Options options) {
   const std::string port_file = options.port_file;
   Service service(std::move(options.service));
   WritePort(port_file, server.port());
-  server.Run(service);
+  std::jthread thread([&] { server.Run(service); });
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  server.Stop();
   return 0;
 }
 

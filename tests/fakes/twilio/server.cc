@@ -5,7 +5,6 @@
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <csignal>
 #include <stdexcept>
 
 namespace countersign::twilio_fake {
@@ -61,7 +60,7 @@ void Reset(tcp::socket& socket) {
 
 class Server::Loop {
  public:
-  Loop(const std::string& host, std::uint16_t port) : acceptor_(io_), signals_(io_) {
+  Loop(const std::string& host, std::uint16_t port) : acceptor_(io_) {
     const auto address = asio::ip::make_address(host);
     if (!address.is_loopback()) {
       throw std::invalid_argument("the fake listens on loopback only, not on " + host);
@@ -75,12 +74,11 @@ class Server::Loop {
 
   void Run(Service& service) {
     service_ = &service;
-    signals_.add(SIGINT);
-    signals_.add(SIGTERM);
-    signals_.async_wait([this](const boost::system::error_code&, int) { io_.stop(); });
     asio::co_spawn(io_, Accept(), asio::detached);
     io_.run();
   }
+
+  void Stop() { io_.stop(); }
 
  private:
   void Listen() {
@@ -171,7 +169,6 @@ class Server::Loop {
   asio::io_context io_{1};
   tcp::endpoint endpoint_;
   tcp::acceptor acceptor_;
-  asio::signal_set signals_;
   Service* service_ = nullptr;
   std::chrono::milliseconds refuse_for_{0};
 };
@@ -181,5 +178,6 @@ Server::Server(const std::string& host, std::uint16_t port)
 Server::~Server() = default;
 std::uint16_t Server::port() const { return loop_->port(); }
 void Server::Run(Service& service) { loop_->Run(service); }
+void Server::Stop() { loop_->Stop(); }
 
 }  // namespace countersign::twilio_fake

@@ -16,8 +16,10 @@ class Server {
   ~Server();
 
   [[nodiscard]] std::uint16_t port() const;
-  // Serves until SIGINT or SIGTERM.
+  // Serves until Stop.
   void Run(Service& service);
+  // From any thread, also before Run.
+  void Stop();
 
  private:
   class Loop;

@@ -28,7 +28,7 @@ std::vector<std::string> Segments(const std::string& path) {
 bool IsSid(const std::string& text, std::string_view prefix) {
   return text.size() == 34 && text.starts_with(prefix) &&
          std::all_of(text.begin() + 2, text.end(),
-                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+                     [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; });
 }
 
 std::uint64_t SeedOrChance(std::uint64_t seed) {
