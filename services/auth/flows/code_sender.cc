@@ -92,10 +92,10 @@ void CodeSender::Submit(const rpc::CallContext& call, store::SendCode command,
 
 std::string CodeSender::Payload(const store::SendCode& command, bool deliver) {
   const auto key = recipient_keys_.Current();
-  const std::string sealed = crypto::SealToText(
-      key->material, key->id, random_,
-      ToJson(SealedRecipient{.phone_number = command.phone, .deliver = deliver}),
-      RecipientContext(command.event_id));
+  const std::string sealed =
+      crypto::SealToText(key->material, key->id, random_,
+                         ToJson(SealedRecipient{.phone_number = command.phone, .deliver = deliver}),
+                         RecipientContext(command.event_id));
   return ToJson(SendOtpEvent{.challenge_id = command.challenge_id,
                              .purpose = ToString(command.purpose),
                              .channel = command.channel,

@@ -71,12 +71,12 @@ void RedeemCodeFlow::Judge(AttemptPtr attempt) {
   if (known.purpose != purpose_) return Complete(std::move(attempt), Refusal::kNotFound);
   if (known.used) return Complete(std::move(attempt), Refusal::kUsed);
   if (known.expired) return Complete(std::move(attempt), Refusal::kExpired);
-  const CodeGuess guess{.challenge_id = known.challenge_id,
-                        .purpose = purpose_,
-                        .code = attempt->code,
-                        .claim_id = parts_.claim_keys.Current()->material.SignParts(
-                            {AsBytes(attempt->verification_id.Reveal()),
-                             AsBytes(attempt->code.Reveal())})};
+  const CodeGuess guess{
+      .challenge_id = known.challenge_id,
+      .purpose = purpose_,
+      .code = attempt->code,
+      .claim_id = parts_.claim_keys.Current()->material.SignParts(
+          {AsBytes(attempt->verification_id.Reveal()), AsBytes(attempt->code.Reveal())})};
   const rpc::CallContext& call = attempt->call;
   parts_.verifier.Verify(call, guess, [this, attempt](const Result<Verdict>& verdict) {
     if (!verdict) return attempt->answer(Fail(verdict.error()));
@@ -96,8 +96,7 @@ void RedeemCodeFlow::Complete(AttemptPtr attempt, Refusal refusal) {
                         });
 }
 
-store::CompleteVerification RedeemCodeFlow::Command(const Attempt& attempt,
-                                                    Refusal refusal) const {
+store::CompleteVerification RedeemCodeFlow::Command(const Attempt& attempt, Refusal refusal) const {
   const store::KnownVerification& known = attempt.known;
   store::CompleteVerification command{.id_hash = HashOfId(attempt.verification_id),
                                       .phone_hash = known.phone_hash,
@@ -114,9 +113,8 @@ store::CompleteVerification RedeemCodeFlow::Command(const Attempt& attempt,
     command.user_id = known.holder->user_id;
     user_text = ToString(*command.user_id);
   }
-  command.failed_payload = ToJson(LoginFailedEvent{.user_id = user_text,
-                                                   .challenge_id = known.challenge_id,
-                                                   .step = RedeemingStep(purpose_)});
+  command.failed_payload = ToJson(LoginFailedEvent{
+      .user_id = user_text, .challenge_id = known.challenge_id, .step = RedeemingStep(purpose_)});
   if (refusal != Refusal::kNone || !known.holder) return command;
 
   command.verified_event_id = parts_.ids.Next();
@@ -153,8 +151,8 @@ void RedeemCodeFlow::Finish(const AttemptPtr& attempt, const store::Completion& 
                           .role = completion.role,
                           .issued_at = completion.began_at,
                           .session_expires_at = completion.expires_at};
-  parts_.issuer.Issue(grant, [this, attempt, user_id,
-                              idle_end = completion.idle_expires_at](Result<IssuedAccessToken> token) {
+  parts_.issuer.Issue(grant, [this, attempt, user_id, idle_end = completion.idle_expires_at](
+                                 Result<IssuedAccessToken> token) {
     if (!token) return attempt->answer(Fail(std::move(token.error())));
     RunStep(attempt->answer, [&] {
       attempt->answer(BegunSession{

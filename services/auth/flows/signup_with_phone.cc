@@ -24,9 +24,8 @@ Result<CheckedSignup> Check(const SignupWithPhone& request, const ChannelOffer& 
   CheckedSignup checked;
   auto phone = ParsePhoneNumber(request.phone_number);
   if (!phone) return Fail(std::move(phone.error()));
-  auto name = CheckName({.name = request.name,
-                         .first_name = request.first_name,
-                         .last_name = request.last_name});
+  auto name = CheckName(
+      {.name = request.name, .first_name = request.first_name, .last_name = request.last_name});
   if (!name) return Fail(std::move(name.error()));
   auto email = CheckEmail(request.email);
   if (!email) return Fail(std::move(email.error()));
@@ -40,9 +39,9 @@ Result<CheckedSignup> Check(const SignupWithPhone& request, const ChannelOffer& 
   if (!device) return Fail(std::move(device.error()));
   auto channel = Choose(channels, request.channel);
   if (!channel) return Fail(std::move(channel.error()));
-  return CheckedSignup{std::move(*phone),      std::move(*name),   std::move(*email),
-                       std::move(*country),    std::move(*salutation), std::move(*locale),
-                       std::move(*device), *channel};
+  return CheckedSignup{
+      std::move(*phone),      std::move(*name),   std::move(*email),  std::move(*country),
+      std::move(*salutation), std::move(*locale), std::move(*device), *channel};
 }
 
 }  // namespace
@@ -55,17 +54,16 @@ void SignupWithPhoneFlow::Run(const rpc::CallContext& call, const SignupWithPhon
   const UserId user_id{ids_.Next()};
   const Uuid event_id = ids_.Next();
   keystore::MadePersonKey made = persons_.Make(user_id.value);
-  const std::string sealed =
-      persons_.Seal(made.key, user_id.value,
-                    ToJson(PersonalData{.phone_number = signup->phone.e164,
-                                        .first_name = signup->name.first,
-                                        .last_name = signup->name.last,
-                                        .email = signup->email,
-                                        .salutation = signup->salutation,
-                                        .device_id = signup->device_id,
-                                        .ip_address = call.peer_ip,
-                                        .user_agent = call.user_agent}),
-                    PersonalDataContext(event_id));
+  const std::string sealed = persons_.Seal(made.key, user_id.value,
+                                           ToJson(PersonalData{.phone_number = signup->phone.e164,
+                                                               .first_name = signup->name.first,
+                                                               .last_name = signup->name.last,
+                                                               .email = signup->email,
+                                                               .salutation = signup->salutation,
+                                                               .device_id = signup->device_id,
+                                                               .ip_address = call.peer_ip,
+                                                               .user_agent = call.user_agent}),
+                                           PersonalDataContext(event_id));
   store::Newcomer newcomer{
       .user_id = user_id,
       .event_id = event_id,

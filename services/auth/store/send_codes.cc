@@ -46,8 +46,8 @@ std::vector<SendDecision> SendCodes(pg::Connection& connection, std::span<const 
       NewcomerColumn(batch, &Newcomer::person_key),
       NewcomerColumn(batch, &Newcomer::person_key_kek), NewcomerColumn(batch, &Newcomer::payload),
       NewcomerColumn(batch, &Newcomer::headers), terms.code_life.count(), cooldowns,
-      terms.limit.per_hour, terms.limit.per_day, terms.user_created.topic,
-      terms.user_created.type, terms.send_otp.topic, terms.send_otp.type);
+      terms.limit.per_hour, terms.limit.per_day, terms.user_created.topic, terms.user_created.type,
+      terms.send_otp.topic, terms.send_otp.type);
 
   std::vector<SendDecision> decisions(batch.size());
   for (const pg::Row row : rows) {

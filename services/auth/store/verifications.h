@@ -81,8 +81,8 @@ struct CompletionTerms {
     pg::Connection& connection, std::span<const CompleteVerification> batch,
     const CompletionTerms& terms);
 
-// After a connection was lost in the middle of CompleteVerifications: the completion, if the session
-// was committed. Empty otherwise, which says nothing.
+// After a connection was lost in the middle of CompleteVerifications: the completion, if the
+// session was committed. Empty otherwise, which says nothing.
 [[nodiscard]] std::optional<Completion> FindCompletion(pg::Connection& connection,
                                                        const CompleteVerification& command);
 
