@@ -5,7 +5,7 @@
 
 #include "libs/config/keys.h"
 #include "libs/process/process.h"
-#include "libs/rpc/client.h"
+#include "libs/rpc/channel_settings.h"
 #include "libs/rpc/server.h"
 #include "services/auth/domain/channel.h"
 #include "services/auth/domain/send_limit.h"
