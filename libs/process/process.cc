@@ -172,7 +172,7 @@ void Process::OnHealth(std::string what, std::function<std::string()> health) {
   state_->healths.emplace_back(std::move(what), std::move(health));
 }
 
-void Process::Fail(std::string why) {
+void Process::Fail(const std::string& why) {
   state_->RequestStop(why, kExitFailed);
   state_->Wake();
 }

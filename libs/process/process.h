@@ -52,7 +52,7 @@ class Process {
   void OnHealth(std::string what, std::function<std::string()> health);
   // Something the process cannot live without has ended: stop in order, exit with 1. Thread safe;
   // the first cause wins.
-  void Fail(std::string why);
+  void Fail(const std::string& why);
 
   // Waits for a signal or Fail, then stops. The exit code: 0 after a signal, 1 after Fail. A second
   // signal exits at once with 128 + its number, and an overrun of the budget, the time until this
