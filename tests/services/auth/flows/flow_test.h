@@ -75,10 +75,17 @@ class FlowTest : public support::PgTest {
     auth_ = NewInstallation();
   }
 
+  // With the rights of the service. The limits are longer than in production: these tests ask who
+  // wins, not how fast the machine is just now.
+  [[nodiscard]] static pg::ConnectionSettings AsService() {
+    pg::ConnectionSettings settings = Settings("countersign_auth");
+    settings.lock_timeout = std::chrono::seconds(10);
+    settings.statement_timeout = std::chrono::seconds(15);
+    return settings;
+  }
   // A further replica.
   [[nodiscard]] std::unique_ptr<Installation> NewInstallation(InstallationOptions options = {}) {
-    return std::make_unique<Installation>(Settings("countersign_auth"), *keys_, otp_,
-                                          std::move(options));
+    return std::make_unique<Installation>(AsService(), *keys_, otp_, std::move(options));
   }
   [[nodiscard]] Installation& auth() { return *auth_; }
   [[nodiscard]] Owner& owner() { return *owner_; }

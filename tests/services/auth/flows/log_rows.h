@@ -32,13 +32,13 @@ struct LogRow {
 // field is unknown, no mark was left, and the headers are an object of strings; else what is wrong.
 [[nodiscard]] std::string WhyMalformed(const LogRow& row);
 
-// Throws std::runtime_error if the payload is no such message.
+// Throws std::runtime_error if the text is no such message.
+void ParseInto(const std::string& json, google::protobuf::Message& message);
 template <typename Message>
 [[nodiscard]] Message Parsed(const LogRow& row) {
   Message message;
   ParseInto(row.payload, message);
   return message;
 }
-void ParseInto(const std::string& json, google::protobuf::Message& message);
 
 }  // namespace countersign::auth
