@@ -70,7 +70,7 @@ class Service(Part):
         return {f"{self.name.upper()}_METRICS": self.metrics}
 
     def prepare(self):
-        keys = {"metrics.listen": self.metrics, **self.keys(), **flattened(self.settings)}
+        keys = {"metrics.listen": self.metrics, **flattened(self.keys()), **flattened(self.settings)}
         self._file.parent.mkdir(parents=True, exist_ok=True)
         write_private(self._file, yaml_text(keys))
 
@@ -148,7 +148,18 @@ class Otp(GrpcService):
             "grpc.tls.client_ca": str(tls / "ca.pem"),
             "kafka.brokers": self.stack.server("kafka").address,
             "keys.directory": str(self.stack.keys_dir),
+            # Complete for either provider; settings={"otp": {"provider": "twilio-verify"}} changes it.
+            "provider": "twilio-messaging",
+            "twilio.account_sid": ACCOUNT_SID,
+            "twilio.from": "Countersign",
+            "twilio.verify_services": VERIFY_SERVICES,
+            "twilio.verify_url": self.stack.server("twilio").url,
+            "twilio.api_url": self.stack.server("twilio").url,
+            "twilio.allow_insecure_urls": True,
         }
+
+    def secret_files(self):
+        return {**super().secret_files(), "OTP_TWILIO_API_SECRET_FILE": self.stack.secrets.path("twilio.auth_token")}
 
     def endpoints(self):
         return {**super().endpoints(), "TLS_DIR": str(self.stack.tls_dir)}

@@ -72,7 +72,7 @@ class Stack:
         return self.parts[name]
 
     def server(self, name):
-        """A server that the services use, wanted here or not."""
+        """Any part, wanted here or not: where its users find it."""
         return self._all[name]
 
     def binary(self, name):
