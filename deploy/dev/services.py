@@ -27,7 +27,7 @@ class TwilioFake(Part):
 
     def command(self):
         options = {"listen": f"127.0.0.1:{self.stack.ports.get('twilio')}", "account-sid": ACCOUNT_SID,
-                   "auth-token": self.stack.secrets.get("twilio.auth_token"), **self.settings}
+                   "auth-token": self.stack.secrets.get("twilio.api_secret"), **self.settings}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         services = [word for sid in VERIFY_SERVICES.values() for word in ("--verify-service", sid)]
         return [self.stack.binary("twilio-fake"), *words, *services]
@@ -159,7 +159,7 @@ class Otp(GrpcService):
         }
 
     def secret_files(self):
-        return {**super().secret_files(), "OTP_TWILIO_API_SECRET_FILE": self.stack.secrets.path("twilio.auth_token")}
+        return {**super().secret_files(), "OTP_TWILIO_API_SECRET_FILE": self.stack.secrets.path("twilio.api_secret")}
 
     def endpoints(self):
         return {**super().endpoints(), "TLS_DIR": str(self.stack.tls_dir)}
