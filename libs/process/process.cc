@@ -131,6 +131,7 @@ struct Process::State {
   std::string Health() {
     const std::scoped_lock lock(mutex);
     if (stop_by) return "stopping";
+    if (!ready) return "starting";
     for (const auto& [what, health] : healths) {
       if (const std::string fault = health(); !fault.empty()) return what + ": " + fault;
     }
@@ -145,6 +146,7 @@ struct Process::State {
 
   std::mutex mutex;
   std::condition_variable stop_wanted;
+  bool ready = false;
   std::optional<Deadline> stop_by;
   int exit_code = 0;
   std::vector<std::pair<std::string, std::function<void(Deadline)>>> stops;
@@ -180,6 +182,10 @@ void Process::Fail(const std::string& why) {
 }
 
 int Process::Wait() {
+  {
+    const std::scoped_lock lock(state_->mutex);
+    state_->ready = true;
+  }
   state_->logger.Info("ready",
                       {{"version", Version()}, {"commit", Commit()}, {"metrics", state_->address}});
   std::unique_lock lock(state_->mutex);
