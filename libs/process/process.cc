@@ -131,6 +131,7 @@ struct Process::State {
   std::string Health() {
     const std::scoped_lock lock(mutex);
     if (stop_by) return "stopping";
+    if (!ready) return "starting";
     for (const auto& [what, health] : healths) {
       if (const std::string fault = health(); !fault.empty()) return what + ": " + fault;
     }
@@ -145,6 +146,7 @@ struct Process::State {
 
   std::mutex mutex;
   std::condition_variable stop_wanted;
+  bool ready = false;
   std::optional<Deadline> stop_by;
   int exit_code = 0;
   std::vector<std::pair<std::string, std::function<void(Deadline)>>> stops;
@@ -174,12 +176,16 @@ void Process::OnHealth(std::string what, std::function<std::string()> health) {
   state_->healths.emplace_back(std::move(what), std::move(health));
 }
 
-void Process::Fail(std::string why) {
+void Process::Fail(const std::string& why) {
   state_->RequestStop(why, kExitFailed);
   state_->Wake();
 }
 
 int Process::Wait() {
+  {
+    const std::scoped_lock lock(state_->mutex);
+    state_->ready = true;
+  }
   state_->logger.Info("ready",
                       {{"version", Version()}, {"commit", Commit()}, {"metrics", state_->address}});
   std::unique_lock lock(state_->mutex);

@@ -1,5 +1,6 @@
 #include "libs/process/process.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -121,6 +122,48 @@ std::string Yaml(const std::string& text) {
   const std::string path = ::testing::TempDir() + "process_test." + std::to_string(getpid());
   std::ofstream(path) << text;
   return path;
+}
+
+// The answer to GET /healthz of a process, asked from inside it.
+std::string AskHealth(const std::string& address) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port =
+      htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string answer;
+  const std::string request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0 &&
+      send(fd, request.data(), request.size(), MSG_NOSIGNAL) > 0) {
+    std::array<char, 4096> part{};
+    for (ssize_t got = 0; (got = recv(fd, part.data(), part.size(), 0)) > 0;) {
+      answer.append(part.data(), static_cast<std::size_t>(got));
+    }
+  }
+  close(fd);
+  return answer;
+}
+
+TEST(Process, IsNotHealthyBeforeItServesNorWhileItStops) {
+  Child child([](Process& process) {
+    process.OnHealth("queue", [] { return std::string(); });
+    process.logger().Info("at start", {{"answer", AskHealth(process.metrics_address())}});
+    process.OnStop("queue", [&process](Deadline) {
+      process.logger().Info("at stop", {{"answer", AskHealth(process.metrics_address())}});
+    });
+    std::thread([&process] {
+      while (AskHealth(process.metrics_address()).find("200 OK") == std::string::npos) {
+        std::this_thread::yield();
+      }
+      process.logger().Info("serves");
+    }).detach();
+  });
+  child.WaitForLine("serves");
+  child.Signal(SIGTERM);
+  EXPECT_EQ(child.End(), 0);
+  EXPECT_THAT(child.output(), ::testing::ContainsRegex("at start.*503.*starting"));
+  EXPECT_THAT(child.output(), ::testing::ContainsRegex("at stop.*503.*stopping"));
 }
 
 TEST(Process, StopsInOrderOnSigtermAndExitsWithZero) {
