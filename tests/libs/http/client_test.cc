@@ -168,6 +168,29 @@ TEST_F(ClientTest, DoesNotSendWhatIsAlreadyTooLate) {
   EXPECT_EQ(Processed(), 0);
 }
 
+TEST_F(ClientTest, HoldsARequestBackForItsDelay) {
+  auto later = Post("+4915112345678");
+  later.delay = 300ms;
+  const auto started = std::chrono::steady_clock::now();
+
+  const auto outcome = Do(std::move(later));
+
+  ASSERT_TRUE(outcome.response) << outcome.detail;
+  EXPECT_GE(std::chrono::steady_clock::now() - started, 300ms);
+  EXPECT_EQ(Processed(), 1);
+}
+
+TEST_F(ClientTest, DoesNotSendWhatIsTooLateAfterItsDelay) {
+  auto later = Post("+4915112345678");
+  later.delay = 200ms;
+
+  const auto outcome = Do(std::move(later), 100ms);
+
+  EXPECT_FALSE(outcome.maybe_sent);
+  EXPECT_EQ(outcome.failure, Failure::kTimeout);
+  EXPECT_EQ(Processed(), 0);
+}
+
 TEST_F(ClientTest, DoesNotFollowARedirectWithAPost) {
   AddFault({{"operation", "CreateMessage"},
             {"status", 307},
@@ -300,6 +323,22 @@ TEST_F(ClientTest, AnswersWhatIsUnderWayWhenItIsDestroyed) {
   ASSERT_EQ(outcomes.size(), 1U);
   EXPECT_EQ(outcomes.front().failure, Failure::kStopped);
   EXPECT_TRUE(outcomes.front().maybe_sent);
+}
+
+TEST_F(ClientTest, AnswersWhatIsHeldBackWhenItIsDestroyed) {
+  Tally tally;
+  {
+    Client brief{Settings{}};
+    auto later = Post("+4915112345678");
+    later.delay = 60s;
+    brief.Send(std::move(later), std::chrono::steady_clock::now() + 90s, tally.Counted());
+    EXPECT_EQ(brief.InFlight(), 1U);
+  }
+
+  const auto outcomes = tally.WaitFor(1);
+  ASSERT_EQ(outcomes.size(), 1U);
+  EXPECT_EQ(outcomes.front().failure, Failure::kStopped);
+  EXPECT_FALSE(outcomes.front().maybe_sent);
 }
 
 }  // namespace
