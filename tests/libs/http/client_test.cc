@@ -8,6 +8,7 @@
 
 #include "libs/http/url.h"
 #include "tests/fakes/twilio/running_fake.h"
+#include "tests/fakes/twilio/steering.h"
 
 namespace countersign::http {
 namespace {
@@ -36,23 +37,9 @@ class ClientTest : public testing::Test {
   Outcome Do(Request request, std::chrono::milliseconds within = 5s) {
     return client_.SendAndWait(std::move(request), std::chrono::steady_clock::now() + within);
   }
-  void AddFault(const json& rule) {
-    const auto outcome = observer_.SendAndWait({.method = Method::kPost,
-                                                .url = fake_.url() + "/_fake/faults",
-                                                .body = Secret(rule.dump())},
-                                               std::chrono::steady_clock::now() + 5s);
-    ASSERT_TRUE(outcome.response && outcome.response->status == 200);
-  }
-  json Look(const std::string& path) {
-    // The listener may be closed for a moment by a rule.
-    for (int attempt = 0; attempt < 500; ++attempt) {
-      const auto outcome = observer_.SendAndWait(Get(path), std::chrono::steady_clock::now() + 5s);
-      if (outcome.response) return json::parse(outcome.response->body);
-      std::this_thread::sleep_for(10ms);
-    }
-    throw std::runtime_error("the fake does not answer");
-  }
-  int Processed() { return Look("/_fake/ledger")["total"].get<int>(); }
+  void AddFault(const json& rule) { steering_.AddFault(rule); }
+  json Look(const std::string& path) { return steering_.Look(path); }
+  int Processed() { return steering_.Processed(); }
   // One request that goes well, so that its connection will be used again.
   void OpenConnection() {
     const auto outcome = Do(Post("+4915112345678"));
@@ -62,7 +49,7 @@ class ClientTest : public testing::Test {
 
   RunningFake fake_;
   Client client_{Settings{}};
-  Client observer_{Settings{}};
+  twilio_fake::Steering steering_{fake_.url()};
 };
 
 TEST_F(ClientTest, NeverRepeatsAPostWhenAReusedConnectionIsResetAfterItWasProcessed) {
