@@ -58,7 +58,8 @@ struct Process::State {
         wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         logger(std::move(service), settings.log_level),
         budget(settings.stop_budget),
-        endpoint(settings.metrics_listen, metrics, [this] { return Health(); }),
+        endpoint(std::in_place, settings.metrics_listen, metrics, [this] { return Health(); }),
+        address(endpoint->address()),
         watch([this](const std::stop_token& stop) { Watch(stop); }) {}
 
   ~State() {
@@ -151,7 +152,8 @@ struct Process::State {
   std::vector<std::pair<std::string, std::function<void(Deadline)>>> stops;
   std::vector<std::pair<std::string, std::function<std::string()>>> healths;
 
-  metrics::Endpoint endpoint;
+  std::optional<metrics::Endpoint> endpoint;
+  const std::string address;
   std::jthread watch;
 };
 
@@ -162,7 +164,7 @@ Process::~Process() = default;
 
 const log::Logger& Process::logger() const { return state_->logger; }
 metrics::Registry& Process::metrics() { return state_->metrics; }
-std::string Process::metrics_address() const { return state_->endpoint.address(); }
+std::string Process::metrics_address() const { return state_->address; }
 
 void Process::OnStop(std::string what, std::function<void(Deadline)> stop) {
   const std::scoped_lock lock(state_->mutex);
@@ -174,7 +176,7 @@ void Process::OnHealth(std::string what, std::function<std::string()> health) {
   state_->healths.emplace_back(std::move(what), std::move(health));
 }
 
-void Process::Fail(std::string why) {
+void Process::Fail(const std::string& why) {
   state_->RequestStop(why, kExitFailed);
   state_->Wake();
 }
@@ -184,9 +186,8 @@ int Process::Wait() {
     const std::scoped_lock lock(state_->mutex);
     state_->ready = true;
   }
-  state_->logger.Info(
-      "ready",
-      {{"version", Version()}, {"commit", Commit()}, {"metrics", state_->endpoint.address()}});
+  state_->logger.Info("ready",
+                      {{"version", Version()}, {"commit", Commit()}, {"metrics", state_->address}});
   std::unique_lock lock(state_->mutex);
   state_->stop_wanted.wait(lock, [&] { return state_->stop_by.has_value(); });
   const Deadline deadline = *state_->stop_by;
@@ -204,6 +205,8 @@ int Process::Wait() {
       code = kExitFailed;
     }
   }
+  // Likewise what the gauges look at.
+  state_->endpoint.reset();
   return code;
 }
 

@@ -38,7 +38,7 @@ struct Config {
   std::chrono::milliseconds refresh_grace = SessionTerms{}.refresh_grace;
 
   std::vector<std::string> channels = {"sms", "whatsapp", "voice"};
-  std::chrono::milliseconds code_life{std::chrono::minutes(10)};
+  std::chrono::milliseconds code_life{std::chrono::minutes(5)};
   std::vector<std::string> cooldown = {"30s", "1m", "2m", "5m", "15m", "30m"};
   int codes_per_hour = SendLimit{}.per_hour;
   int codes_per_day = SendLimit{}.per_day;

@@ -1,10 +1,14 @@
 #include "services/auth/events.h"
 
+#include <algorithm>
+
 namespace countersign::auth {
 namespace {
 
 constexpr int kSchemaVersion = 1;
 constexpr std::size_t kTypicalPayloadBytes = 512;
+// Above the longest: 15 digits, not delivered.
+constexpr std::size_t kRecipientBytes = 64;
 
 // One flat JSON object, written in order.
 class Object {
@@ -100,10 +104,12 @@ std::string PersonalDataContext(const Uuid& event_id) {
 }
 
 std::string ToJson(const SealedRecipient& recipient) {
-  return Object()
-      .Text("phone_number", recipient.phone_number)
-      .Plain("deliver", recipient.deliver ? "true" : "false")
-      .Close();
+  std::string json = Object()
+                         .Text("phone_number", recipient.phone_number)
+                         .Plain("deliver", recipient.deliver ? "true" : "false")
+                         .Close();
+  json.resize(std::max(json.size(), kRecipientBytes), ' ');
+  return json;
 }
 
 std::string RecipientContext(const Uuid& send_event_id) {

@@ -27,6 +27,19 @@ struct Config {
 };
 void Bind(Config& config, config::Keys& keys) { process::Bind(config.process, keys); }
 
+// Whether anybody listens at 127.0.0.1:port.
+bool Answers(const std::string& address) {
+  sockaddr_in peer{};
+  peer.sin_family = AF_INET;
+  peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  peer.sin_port =
+      htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  const bool answers = connect(fd, reinterpret_cast<sockaddr*>(&peer), sizeof(peer)) == 0;
+  close(fd);
+  return answers;
+}
+
 // What the App of a test does when constructed, set before the fork.
 std::function<void(Process&)> on_start;
 
@@ -35,7 +48,9 @@ class App {
   App(const Config& /*config*/, Process& process) : process_(process) {
     if (on_start) on_start(process);
   }
-  ~App() { process_.logger().Info("app gone"); }
+  ~App() {
+    process_.logger().Info("app gone", {{"scrapable", Answers(process_.metrics_address())}});
+  }
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
@@ -162,6 +177,21 @@ TEST(Process, StopsInOrderOnSigtermAndExitsWithZero) {
   const std::string& text = child.output();
   EXPECT_LT(text.find("first"), text.find("second"));
   EXPECT_LT(text.find("second"), text.find("app gone"));
+}
+
+// A scrape would read gauges whose owners are going.
+TEST(Process, NobodyScrapesWhatIsBeingDestroyed) {
+  Child child([](Process& process) {
+    if (!Answers(process.metrics_address())) process.logger().Error("no metrics");
+    process.OnStop("all", [&process](Deadline) {
+      if (!Answers(process.metrics_address())) process.logger().Error("no metrics");
+    });
+  });
+  child.WaitForLine("\"ready\"");
+  child.Signal(SIGTERM);
+  EXPECT_EQ(child.End(), 0);
+  EXPECT_THAT(child.output(), HasSubstr("\"scrapable\":false"));
+  EXPECT_THAT(child.output(), ::testing::Not(HasSubstr("no metrics")));
 }
 
 TEST(Process, ASignalDuringTheStartIsNotLost) {
