@@ -38,6 +38,7 @@ gen-pb: setup ## generate the C++ code of api/
 	@tools/build.sh release countersign_api countersign_api_events
 install: build ## install binaries, migrations and example configuration below PREFIX
 	@cmake --install build/release --prefix $${PREFIX:?say PREFIX=/where/to} >/dev/null
+	@echo "installed below $$PREFIX"
 clean: down ## remove builds and everything the stack wrote
 	@rm -rf build .run
 

@@ -1,11 +1,15 @@
 #include "services/auth/events.h"
 
+#include <algorithm>
+
 #include "libs/core/json_object.h"
 
 namespace countersign::auth {
 namespace {
 
 constexpr int kSchemaVersion = 1;
+// Above the longest: 15 digits, not delivered.
+constexpr std::size_t kRecipientBytes = 64;
 
 JsonObject Versioned() {
   JsonObject object;
@@ -39,10 +43,12 @@ std::string PersonalDataContext(const Uuid& event_id) {
 }
 
 std::string ToJson(const SealedRecipient& recipient) {
-  return JsonObject()
-      .Text("phone_number", recipient.phone_number)
-      .Plain("deliver", recipient.deliver ? "true" : "false")
-      .Close();
+  std::string json = JsonObject()
+                         .Text("phone_number", recipient.phone_number)
+                         .Plain("deliver", recipient.deliver ? "true" : "false")
+                         .Close();
+  json.resize(std::max(json.size(), kRecipientBytes), ' ');
+  return json;
 }
 
 std::string RecipientContext(const Uuid& send_event_id) {
