@@ -58,7 +58,7 @@ LIBRARY_DEPS = {
     "rpc": {"log", "metrics", "config"},
     "process": {"log", "metrics", "config"},
     "http": {"metrics", "log"},
-    "kafka": {"log", "metrics"},
+    "kafka": {"log", "metrics", "config"},
     "pg": {"log", "metrics"},
     "jose": {"crypto"},
     "keystore": {"crypto"},
