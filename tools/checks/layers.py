@@ -51,7 +51,7 @@ SERVICE_LAYERS = {
 DOMAIN_LIBS = ("libs/core/",)
 # Libraries that may include other libraries than core.
 LIBRARY_DEPS = {
-    "outbox": {"pg"},
+    "outbox": {"pg", "log", "metrics"},
     "config": {"log"},
     "log": set(),
     "metrics": set(),

@@ -108,7 +108,12 @@ VerificationConsumer::Place VerificationConsumer::Begin(const kafka::Message& me
   const std::lock_guard lock(mutex_);
   const auto found = partitions_.find(place.partition);
   if (found == partitions_.end()) return place;  // given away while it was on its way to us
-  found->second.offsets.Begin(message.offset(), message.time());
+  if (!found->second.offsets.Begin(message.offset(), message.time())) {
+    // Read again from an earlier offset (the topic was made anew): as after a new assignment.
+    Forget(found->second);
+    found->second = Partition{};
+    static_cast<void>(found->second.offsets.Begin(message.offset(), message.time()));
+  }
   place.assignment = found->second.given_away;
   ++unfinished_;
   return place;
@@ -130,7 +135,7 @@ bool VerificationConsumer::WaitForRoom(const std::stop_token& stop) {
     return unfinished_ < settings_.max_unfinished && !parts_.flow.halted();
   };
   std::unique_lock lock(mutex_);
-  return finished_.wait_for(lock, stop, paused_ ? milliseconds(0) : kRoomLimit, room);
+  return finished_.wait_for(lock, stop, paused_ == true ? milliseconds(0) : kRoomLimit, room);
 }
 
 void VerificationConsumer::SetPaused(bool paused) {
@@ -147,7 +152,7 @@ void VerificationConsumer::SetPaused(bool paused) {
 void VerificationConsumer::OnAssigned(std::span<const kafka::TopicPartition> partitions) {
   const std::lock_guard lock(mutex_);
   for (const auto& partition : partitions) partitions_[partition] = Partition{};
-  paused_ = false;  // the new ones are not: begin anew
+  paused_.reset();
   parts_.observer.Trouble("kafka", {});
   parts_.logger.Info("partitions assigned", {{"count", partitions.size()}});
 }
@@ -155,16 +160,21 @@ void VerificationConsumer::OnAssigned(std::span<const kafka::TopicPartition> par
 // What is under way here for them is seen by whoever gets them, by its intents; what is not begun
 // is left to him.
 void VerificationConsumer::OnRevoked(std::span<const kafka::TopicPartition> partitions) {
+  if (partitions.empty()) return;
   const std::lock_guard lock(mutex_);
   for (const auto& partition : partitions) {
     const auto found = partitions_.find(partition);
     if (found == partitions_.end()) continue;
-    *found->second.given_away = true;
-    unfinished_ -= found->second.offsets.unfinished();
+    Forget(found->second);
     partitions_.erase(found);
   }
   finished_.notify_one();
   parts_.logger.Info("partitions revoked", {{"count", partitions.size()}});
+}
+
+void VerificationConsumer::Forget(const Partition& partition) {
+  *partition.given_away = true;
+  unfinished_ -= partition.offsets.unfinished();
 }
 
 void VerificationConsumer::GiveAllAway() {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -78,6 +79,7 @@ class VerificationConsumer {
   void SetPaused(bool paused);
   void OnAssigned(std::span<const kafka::TopicPartition> partitions);
   void OnRevoked(std::span<const kafka::TopicPartition> partitions);
+  void Forget(const Partition& partition);
   void GiveAllAway();
   void ObserveBacklog();
 
@@ -93,7 +95,7 @@ class VerificationConsumer {
   std::unique_ptr<kafka::Consumer> consumer_;
 
   // Of the polling thread.
-  bool paused_ = false;
+  std::optional<bool> paused_;  // empty: some are and some are not
   std::chrono::steady_clock::time_point next_observation_{};
 };
 

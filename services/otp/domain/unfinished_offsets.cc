@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
-#include "libs/core/invariant.h"
-
 namespace countersign::otp {
 
-void UnfinishedOffsets::Begin(std::int64_t offset, Instant appended_at) {
-  Invariant(records_.empty() || records_.back().offset < offset, "a partition is read in order");
+bool UnfinishedOffsets::Begin(std::int64_t offset, Instant appended_at) {
+  if (!records_.empty() && records_.back().offset >= offset) return false;
   records_.push_back({offset, appended_at});
   ++unfinished_;
+  return true;
 }
 
 std::optional<std::int64_t> UnfinishedOffsets::Finish(std::int64_t offset) {

@@ -12,8 +12,9 @@ namespace countersign::otp {
 // resume from is always that of the lowest one. Not thread safe.
 class UnfinishedOffsets {
  public:
-  // In the order of the partition; gaps are fine (compaction, transactions).
-  void Begin(std::int64_t offset, Instant appended_at);
+  // Gaps are fine (compaction, transactions). False, and nothing has changed, if the offset is not
+  // above all that were begun.
+  [[nodiscard]] bool Begin(std::int64_t offset, Instant appended_at);
   // The new offset to resume from, if it moved. An offset that never began or has finished moves
   // nothing.
   [[nodiscard]] std::optional<std::int64_t> Finish(std::int64_t offset);
