@@ -85,9 +85,10 @@ class Process:
         return identity.pid if identity else None
 
     def running(self):
-        if self._child:
-            self._child.poll()
         identity = self.identity()
+        if identity and self._child and self._child.pid == identity.pid:
+            # The state of its first thread is no answer: others may still hold its port.
+            return self._child.poll() is None
         return bool(identity and identity.alive())
 
     def crashed(self):
@@ -120,6 +121,11 @@ class Process:
             ).result()
         identity = Identity.of(self._child.pid)
         self._record.write_text(json.dumps(dataclasses.asdict(identity)))
+
+    @property
+    def was_started(self):
+        """By this very program, whether or not it still runs."""
+        return self._child is not None
 
     def exit_code(self):
         """Of a child of this very program; None if unknown."""

@@ -86,6 +86,9 @@ person AS (
   SELECT w.user_id, w.phone, 'pending', w.first_name, w.last_name, w.email, w.country,
          w.salutation, w.locale, w.person_key, w.person_key_kek
     FROM granted g JOIN newcomer w ON w.phone = g.phone
+         -- ON CONFLICT decides; but it waits for whoever is just changing the user's row, and that
+         -- may be a redemption that waits for the number held here.
+   WHERE NOT EXISTS (SELECT FROM auth.users u WHERE u.phone = g.phone)
    ORDER BY g.phone_hash
   ON CONFLICT (phone) DO NOTHING
   RETURNING id

@@ -71,7 +71,9 @@ class FlowTest : public support::PgTest {
     PgTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
     keys_ = std::make_unique<Keys>();
-    owner_ = std::make_unique<Owner>(Settings());
+    pg::ConnectionSettings as_owner = Settings();
+    as_owner.statement_timeout = std::chrono::seconds(60);
+    owner_ = std::make_unique<Owner>(as_owner);
     auth_ = NewInstallation();
   }
 
