@@ -64,8 +64,10 @@ void BindSink(Config& config, config::Keys& keys) {
                  .max = "1s"});
   keys.Text("kafka.compression", config.relay.kafka.compression,
             {.help = "Compression of batches", .only = {"none", "lz4", "zstd", "gzip", "snappy"}});
-  keys.List("kafka.properties", config.kafka_properties,
-            {.help = "Further librdkafka properties, name=value; they win"});
+  keys.List(
+      "kafka.properties", config.kafka_properties,
+      {.help =
+           "Further librdkafka properties, name=value; those that carry a promise are refused"});
 }
 
 }  // namespace
