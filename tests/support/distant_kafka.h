@@ -22,8 +22,6 @@ class DistantKafka {
 
   [[nodiscard]] kafka::ClientSettings Cluster() const { return ClusterAt(brokers_); }
   [[nodiscard]] TcpProxy& network() { return network_; }
-  void Kill() { servers_.Kill("kafka"); }
-  void Start() { servers_.Start("kafka"); }
 
  private:
   TcpProxy network_;  // first, since the broker must know its port

@@ -1,4 +1,4 @@
-// The network hangs or breaks, the broker dies: nothing is lost, doubled or turned round.
+// The network hangs or breaks, the broker is away: nothing is lost, doubled or turned round.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -136,7 +136,7 @@ TEST_F(AwayTest, EndsAtOnceWithRecordsThatNobodyAcknowledges) {
   distant_->network().Hang(false);
 }
 
-TEST_F(AwayTest, ProducerAndConsumerOutliveAKilledBroker) {
+TEST_F(AwayTest, ProducerAndConsumerOutliveABrokerThatIsAwayForAWhile) {
   const Topic topic(1, {}, distant_->Cluster());
   Producer producer(Settings());
   ConsumerSettings reading;
@@ -146,7 +146,7 @@ TEST_F(AwayTest, ProducerAndConsumerOutliveAKilledBroker) {
   std::vector<std::string> read;
   const auto read_until = [&](const std::string& last) {
     return support::Eventually([&] {
-      if (const auto message = consumer.Poll(20ms)) read.emplace_back(message->value());
+      while (const auto message = consumer.Poll(20ms)) read.emplace_back(message->value());
       return !read.empty() && read.back() == last;
     });
   };
@@ -154,10 +154,10 @@ TEST_F(AwayTest, ProducerAndConsumerOutliveAKilledBroker) {
   ASSERT_TRUE(producer.Flush(10s, Noting()));
   EXPECT_TRUE(read_until("500"));
   Send(producer, topic, 501, 800);
-  distant_->Kill();
+  distant_->network().Refuse(true);
   Send(producer, topic, 801, 1000);
-  EXPECT_FALSE(consumer.Poll(100ms).has_value() && read.size() > 1000);
-  distant_->Start();
+  EXPECT_FALSE(producer.Flush(1s, Noting()));
+  distant_->network().Refuse(false);
   ASSERT_TRUE(producer.Flush(30s, Noting()));
   EXPECT_TRUE(read_until("1000"));
   ExpectNumbers(topic, 1, 1000);

@@ -150,10 +150,10 @@ TEST_F(ConsumerTest, AJoiningMemberTakesPartitionsOverWithoutLossAndBehindWhatWa
   std::multiset<std::string> finished;
   std::size_t revoked = 0;
   const auto work = [&](Consumer& consumer) {
-    const auto message = consumer.Poll(20ms);
-    if (!message) return;
-    finished.emplace(message->value());
-    consumer.Store({std::string(message->topic()), message->partition()}, message->offset() + 1);
+    while (const auto message = consumer.Poll(20ms)) {
+      finished.emplace(message->value());
+      consumer.Store({std::string(message->topic()), message->partition()}, message->offset() + 1);
+    }
   };
   Consumer first(Settings(), {.on_assigned = {}, .on_revoked = [&](auto partitions, bool lost) {
                                 EXPECT_FALSE(lost);
