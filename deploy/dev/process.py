@@ -37,7 +37,8 @@ class Identity:
 
     def alive(self):
         fields = _stat(self.pid)
-        return bool(fields and int(fields[19]) == self.started and fields[0] not in "ZX"
+        return bool(fields and int(fields[19]) == self.started
+                    and (fields[0] not in "ZX" or _has_other_threads(self.pid))
                     and BOOT_ID.read_text().strip() == self.boot)
 
 
@@ -47,6 +48,14 @@ def _stat(pid):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def _has_other_threads(pid):
+    """A killed program's first thread is gone before the others, who still hold its ports."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def descendants(pid):
