@@ -40,6 +40,12 @@ void CollectExamples(const json& operation, std::vector<Example>& examples) {
   }
 }
 
+bool IsOurs(const json& described) {
+  return std::ranges::any_of(kOperations, [&](const Operation* operation) {
+    return described["operationId"] == operation->name;
+  });
+}
+
 // Of the operations we call, in alphabetical order.
 std::vector<Example> ReadExamples(const std::filesystem::path& folder) {
   std::vector<Example> examples;
@@ -48,11 +54,7 @@ std::vector<Example> ReadExamples(const std::filesystem::path& folder) {
     const json document = json::parse(file);
     for (const auto& [path, item] : document["paths"].items()) {
       for (const auto* method : {"get", "post"}) {
-        if (!item.contains(method)) continue;
-        const bool ours = std::ranges::any_of(kOperations, [&](const Operation* operation) {
-          return item[method]["operationId"] == operation->name;
-        });
-        if (ours) CollectExamples(item[method], examples);
+        if (item.contains(method) && IsOurs(item[method])) CollectExamples(item[method], examples);
       }
     }
   }
