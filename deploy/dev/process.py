@@ -71,6 +71,7 @@ class Process:
         self.log = run_dir / "logs" / f"{name}.log"
         self._record = run_dir / "pids" / f"{name}.json"
         self._child = None
+        self._log_begin = 0   # where the lines of this start begin
 
     def identity(self):
         try:
@@ -111,6 +112,7 @@ class Process:
             wrapper += ["--"]
         with self.log.open("ab") as log:
             os.chmod(self.log, 0o600)
+            self._log_begin = log.tell()
             self._child = _forker.submit(
                 subprocess.Popen, wrapper + [str(word) for word in command], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, cwd=folder, start_new_session=True,
@@ -158,10 +160,10 @@ class Process:
 
     def last_lines(self, count=15):
         try:
-            text = self.log.read_text(errors="replace")
+            text = self.log.read_bytes()[self._log_begin:]
         except FileNotFoundError:
             return []
-        return text.splitlines()[-count:]
+        return text.decode(errors="replace").splitlines()[-count:]
 
     def failure(self, what):
         """The error that says which part failed and shows its last words."""

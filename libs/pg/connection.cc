@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <chrono>
 #include <map>
+#include <optional>
 #include <pqxx/pqxx>
 #include <string>
 #include <vector>
@@ -60,16 +62,26 @@ class NoNotices final : public pqxx::errorhandler {
   bool operator()(const char[]) noexcept override { return false; }
 };
 
+// pqxx 6 keeps it in every error but this one.
+std::string SqlstateOf(const pqxx::sql_error& fault) {
+  const bool denied = dynamic_cast<const pqxx::insufficient_privilege*>(&fault) != nullptr;
+  return denied ? "42501" : fault.sqlstate();
+}
+
 }  // namespace
 
 class Connection::Session {
  public:
-  explicit Session(const std::string& conninfo) : connection_(conninfo), quiet_(connection_) {
+  Session(const ConnectionSettings& settings, const std::string& conninfo)
+      : connection_(conninfo),
+        quiet_(connection_),
+        plan_life_(settings.finds_by_key ? std::optional(settings.plan_life) : std::nullopt) {
     connection_.set_verbosity(kTerse);  // details quote values
   }
 
   pqxx::result Run(const Query& query, std::span<const Param> params) {
     const std::string& name = Prepared(query);
+    RenewPlans();
     return Guarded(query.name, Unavailable::Outcome::kInDoubt, [&] {
       pqxx::nontransaction work(connection_);
       return ExecutePrepared(work, name, params);
@@ -105,6 +117,18 @@ class Connection::Session {
     return found->second;
   }
 
+  // A round trip and two milliseconds of planning, once in the life of a plan.
+  void RenewPlans() {
+    if (!plan_life_) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - plans_renewed_ < *plan_life_) return;
+    Guarded("discard_plans", Unavailable::Outcome::kNothingDone, [&] {
+      pqxx::nontransaction work(connection_);
+      return work.exec("DISCARD PLANS");
+    });
+    plans_renewed_ = now;
+  }
+
   // Turns what pqxx throws into ours. `outcome` is what a connection lost during `work` means.
   template <typename Work>
   pqxx::result Guarded(std::string_view query, Unavailable::Outcome outcome, Work work) {
@@ -118,7 +142,7 @@ class Connection::Session {
         return work();
       } catch (const pqxx::sql_error& fault) {
         lost_ = !connection_.is_open();
-        ThrowRefusal(query, fault.sqlstate(), fault.what(), lost_);
+        ThrowRefusal(query, SqlstateOf(fault), fault.what(), lost_);
       } catch (const pqxx::broken_connection&) {
         ThrowLost(query, outcome);
       } catch (const pqxx::failure& fault) {
@@ -139,19 +163,26 @@ class Connection::Session {
     if (dynamic_cast<const pqxx::serialization_failure*>(&fault) != nullptr) {
       ThrowRefusal(query, "40001", "could not serialize access", !connection_.is_open());
     }
+    const bool in_doubt =
+        dynamic_cast<const pqxx::statement_completion_unknown*>(&fault) != nullptr;
+    if (dynamic_cast<const pqxx::transaction_rollback*>(&fault) != nullptr && !in_doubt) {
+      ThrowRefusal(query, "40000", "rolled back", !connection_.is_open());
+    }
     ThrowLost(query, Unavailable::Outcome::kInDoubt);
   }
 
   pqxx::connection connection_;
   NoNotices quiet_;  // goes before the connection
   std::map<std::string_view, std::string> prepared_;
+  const std::optional<std::chrono::milliseconds> plan_life_;  // empty: for ever
+  std::chrono::steady_clock::time_point plans_renewed_ = std::chrono::steady_clock::now();
   bool lost_ = false;
 };
 
 Connection::Connection(const ConnectionSettings& settings) {
   const auto conninfo = FullConninfo(settings);
   try {
-    session_ = std::make_unique<Session>(conninfo.Reveal());
+    session_ = std::make_unique<Session>(settings, conninfo.Reveal());
   } catch (const pqxx::failure&) {
     // The text of libpq names host and user, and sometimes more: ours does not repeat it.
     throw Unavailable("cannot connect to the database", "08001",
