@@ -7,6 +7,7 @@ import psycopg
 from bench import frame
 
 USERS = "COPY auth.users (id, phone, status, first_name, last_name, country) FROM STDIN"
+ISSUER, AUDIENCE = "https://countersign.localhost", "fleet"  # as the development stack has them
 SESSIONS = "COPY auth.sessions (id, user_id, idle_expires_at, expires_at, amr, client_id) FROM STDIN"
 
 
@@ -35,9 +36,9 @@ def load_sessions(database, user_ids):
     return ids
 
 
-def mint_tokens(signing_keys, issuer, audience, user_ids, session_ids, file):
-    """Writes one access token a line, signed with the stack's own key."""
+def mint_tokens(variables, user_ids, session_ids, file):
+    """Writes one access token a line, signed with the key of the stack that has these variables."""
     pairs = "".join(f"{user} {session}\n" for user, session in zip(user_ids, session_ids))
-    minted = subprocess.run([frame.BIN / "countersign-mint", signing_keys, issuer, audience], input=pairs,
+    minted = subprocess.run([frame.BIN / "countersign-mint", f"{variables['KEYS_DIR']}/signing", ISSUER, AUDIENCE], input=pairs,
                             capture_output=True, text=True, check=True)
     file.write_text(minted.stdout)

@@ -13,7 +13,6 @@ SESSIONS = 100_000
 
 def run(rounds, seconds):
     distinct, seen, detail = [], [], []
-    # A cache smaller than the round of tokens never hits in it; one larger always does after a round.
     with frame.running(seconds) as context:
         tokens = load_tokens(context)
         few = context.stack.run_dir / "few.tokens"
@@ -39,7 +38,7 @@ def load_tokens(context):
     users = accounts.load_users(variables["DATABASE_URL"], SESSIONS)
     sessions = accounts.load_sessions(variables["DATABASE_URL"], users)
     file = context.stack.run_dir / "all.tokens"
-    accounts.mint_tokens(context.stack, users, sessions, file)
+    accounts.mint_tokens(variables, users, sessions, file)
     return file
 
 

@@ -19,7 +19,7 @@ def run(rounds, seconds):
     values, detail = [], []
     goal = IN_FLIGHT / (LATENCY_MS / 1000)
     backlog = int(goal * max(seconds, 5) * 1.5)
-    with frame.running(seconds, settings={"otp": {"consumer": {"in_flight": IN_FLIGHT}}}) as context:
+    with frame.running(seconds, settings={"otp": {"consumer.in_flight": IN_FLIGHT}}) as context:
         fake, database = context.stack.variables()["TWILIO_FAKE"], context.stack.variables()["DATABASE_URL"]
         for _ in range(rounds):
             context.stack.part("otp").stop()

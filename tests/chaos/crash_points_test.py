@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def stack():
-    settings = {"otp": {"consumer": {"lease": "5s"}}}
+    settings = {"otp": {"consumer.send_timeout": "2s"}}
     with Stack(run_dir=ROOT / ".run" / "crash", fresh=True, build="asan", settings=settings) as running:
         yield running
 

@@ -64,8 +64,9 @@ class Person:
     def code(self):
         return code_on_phone(self.fake, self.phone, self.texts)
 
-    def wrong_code(self):
-        return "".join("1" if digit == "0" else "0" for digit in self.code())
+    def wrong_code(self, number=1):
+        """The number-th of nine wrong codes that differ: the same guess again is counted once."""
+        return "".join(str((int(digit) + number) % 10) for digit in self.code())
 
     def verify(self, code=None):
         return self._keep(self.auth.VerifyPhoneNumber(verification_id=self.verification_id, code=code or self.code()))
