@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,7 @@ std::vector<Example> ReadExamples(const std::filesystem::path& folder) {
   std::vector<Example> examples;
   for (const auto* name : {"twilio_verify_v2.json", "twilio_api_v2010.json"}) {
     std::ifstream file(folder / name);
+    if (!file) throw std::runtime_error("cannot read " + (folder / name).string());
     const json document = json::parse(file);
     for (const auto& [path, item] : document["paths"].items()) {
       for (const auto* method : {"get", "post"}) {
