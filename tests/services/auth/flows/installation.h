@@ -54,6 +54,8 @@ struct Keys {
 // Thread safe.
 class Installation {
  public:
+  static constexpr int kConnections = 4 * 2 + 3;  // while nothing had to be retried
+
   Installation(pg::ConnectionSettings settings, Keys& keys, CodeVerifier& verifier,
                InstallationOptions options = {});
   ~Installation();
