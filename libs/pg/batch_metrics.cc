@@ -7,8 +7,8 @@ namespace countersign::pg {
 namespace {
 
 const std::vector<double>& SizeBuckets() {
-  static const std::vector<double> kBuckets = {1, 2, 4, 8, 16, 32, 64};
-  return kBuckets;
+  static const std::vector<double> buckets = {1, 2, 4, 8, 16, 32, 64};
+  return buckets;
 }
 
 }  // namespace

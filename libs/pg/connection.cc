@@ -62,6 +62,12 @@ class NoNotices final : public pqxx::errorhandler {
   bool operator()(const char[]) noexcept override { return false; }
 };
 
+// pqxx 6 keeps it in every error but this one.
+std::string SqlstateOf(const pqxx::sql_error& fault) {
+  const bool denied = dynamic_cast<const pqxx::insufficient_privilege*>(&fault) != nullptr;
+  return denied ? "42501" : fault.sqlstate();
+}
+
 }  // namespace
 
 class Connection::Session {
@@ -136,7 +142,7 @@ class Connection::Session {
         return work();
       } catch (const pqxx::sql_error& fault) {
         lost_ = !connection_.is_open();
-        ThrowRefusal(query, fault.sqlstate(), fault.what(), lost_);
+        ThrowRefusal(query, SqlstateOf(fault), fault.what(), lost_);
       } catch (const pqxx::broken_connection&) {
         ThrowLost(query, outcome);
       } catch (const pqxx::failure& fault) {
@@ -156,6 +162,11 @@ class Connection::Session {
     }
     if (dynamic_cast<const pqxx::serialization_failure*>(&fault) != nullptr) {
       ThrowRefusal(query, "40001", "could not serialize access", !connection_.is_open());
+    }
+    const bool in_doubt =
+        dynamic_cast<const pqxx::statement_completion_unknown*>(&fault) != nullptr;
+    if (dynamic_cast<const pqxx::transaction_rollback*>(&fault) != nullptr && !in_doubt) {
+      ThrowRefusal(query, "40000", "rolled back", !connection_.is_open());
     }
     ThrowLost(query, Unavailable::Outcome::kInDoubt);
   }

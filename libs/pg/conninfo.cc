@@ -63,11 +63,28 @@ std::vector<std::string_view> SplitAtCommas(std::string_view text) {
 }
 
 // An empty host is the default unix socket.
-bool StaysOnThisMachine(std::string_view host) {
+bool IsOnThisMachine(std::string_view host) {
   if (host.empty() || host.starts_with('/') || host.starts_with('@')) return true;
   if (host == "localhost" || host == "::1") return true;
   return host.starts_with("127.") &&
          host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+// A host list has an address list of the same length beside it, or none. An address is where the
+// connection goes, its host then only the name to verify; an empty one leaves it to the host.
+bool StaysOnThisMachine(const Options& options) {
+  // The service file may name any host, and is read only when the connection is made.
+  if (!Effective(options, "service", "PGSERVICE").empty()) return false;
+  const std::string hosts = Effective(options, "host", "PGHOST");
+  const std::string addresses = Effective(options, "hostaddr", "PGHOSTADDR");
+  const auto names = SplitAtCommas(hosts);
+  const auto places = SplitAtCommas(addresses);
+  for (std::size_t i = 0; i < std::max(names.size(), places.size()); ++i) {
+    const auto name = i < names.size() ? names[i] : std::string_view{};
+    const auto place = i < places.size() ? places[i] : std::string_view{};
+    if (!IsOnThisMachine(place.empty() ? name : place)) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -107,11 +124,7 @@ std::string RequireTlsOffLoopback(const std::string& conninfo) {
   } catch (const std::invalid_argument& fault) {
     return fault.what();
   }
-  // hostaddr is where the connection goes; host is then only the name to verify.
-  std::string hosts = Effective(options, "hostaddr", "PGHOSTADDR");
-  if (hosts.empty()) hosts = Effective(options, "host", "PGHOST");
-  const auto parts = SplitAtCommas(hosts);
-  if (std::all_of(parts.begin(), parts.end(), StaysOnThisMachine)) return "";
+  if (StaysOnThisMachine(options)) return "";
   if (Effective(options, "sslmode", "PGSSLMODE") == "verify-full") return "";
   return "a database on another host needs sslmode=verify-full";
 }

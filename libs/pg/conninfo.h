@@ -39,7 +39,7 @@ struct ConnectionSettings {
 
 // Empty if the connection never leaves this machine (unix socket, loopback address, "localhost") or
 // has sslmode=verify-full; else the fault, fit for config::Keys::Check. Every host of a list
-// counts.
+// counts, and so does what libpq would take from the environment; a service file needs verify-full.
 [[nodiscard]] std::string RequireTlsOffLoopback(const std::string& conninfo);
 
 }  // namespace countersign::pg

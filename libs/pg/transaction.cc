@@ -27,6 +27,7 @@ Transaction::~Transaction() {
 }
 
 void Transaction::Commit() {
+  if (failed_) throw Refused("COMMIT: a statement of this transaction was refused", "25P02");
   open_ = false;
   connection_.ExecuteScript("COMMIT");
 }

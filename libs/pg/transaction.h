@@ -25,16 +25,22 @@ class Transaction {
     try {
       return connection_.Execute(query, values...);
     } catch (const Unavailable& fault) {
+      failed_ = true;
       ThrowNothingDone(fault);
+    } catch (const Refused&) {
+      failed_ = true;
+      throw;
     }
   }
-  // Throws Unavailable in doubt if the connection is lost meanwhile.
+  // Throws Unavailable in doubt if the connection is lost meanwhile, Refused (25P02) if a statement
+  // of the transaction was refused before.
   void Commit();
 
  private:
   [[noreturn]] static void ThrowNothingDone(const Unavailable& fault);
   Connection& connection_;
   bool open_ = true;
+  bool failed_ = false;  // the server would answer COMMIT with ROLLBACK, and no error
 };
 
 inline constexpr int kTransactionTries = 3;

@@ -63,7 +63,10 @@ DECLARE
   partition text;
   made integer := 0;
 BEGIN
+  -- Another caller's turn may take longer than a table lock may.
+  SET LOCAL lock_timeout = '10s';
   PERFORM pg_advisory_xact_lock(hashtext('otp.log_make'));
+  SET LOCAL lock_timeout = '50ms';
   FOR step IN 0 .. least(days_ahead, 60) LOOP
     day := first_day + step;
     partition := 'event_log_' || to_char(day, 'YYYYMMDD');
@@ -92,7 +95,8 @@ END
 $$;
 
 -- Drops the partitions whose day ended before `before`, but only those all of whose rows are
--- visible in `settled`: the snapshot up to which the relay has everything in Kafka.
+-- visible in `settled`: the snapshot up to which the relay has everything in Kafka. A day that is
+-- not over stays, whatever `before` says.
 CREATE FUNCTION otp.log_drop(before timestamptz, settled pg_snapshot) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms'
 AS $$
@@ -107,7 +111,7 @@ BEGIN
      WHERE i.inhparent = 'otp.event_log'::regclass
      ORDER BY c.relname
   LOOP
-    EXIT WHEN (partition.day + 1)::timestamp AT TIME ZONE 'UTC' > before;
+    EXIT WHEN (partition.day + 1)::timestamp AT TIME ZONE 'UTC' > least(before, now());
     EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s WHERE NOT pg_visible_in_snapshot(xid, $1))',
                    partition.name) INTO unsettled USING settled;
     EXIT WHEN unsettled;

@@ -5,6 +5,7 @@
 #include "libs/core/random.h"
 #include "libs/core/uuid.h"
 #include "libs/keystore/person_keys.h"
+#include "libs/outbox/log_keeper.h"
 #include "libs/process/process.h"
 #include "libs/rpc/guard.h"
 #include "libs/rpc/server.h"
@@ -12,7 +13,6 @@
 #include "services/auth/clients/otp_client.h"
 #include "services/auth/config.h"
 #include "services/auth/key_rings.h"
-#include "services/auth/log_keeper.h"
 #include "services/auth/rpc/auth_service.h"
 
 namespace countersign::auth {
@@ -46,7 +46,7 @@ class App {
   RefreshTokenCodec refresh_tokens_;
 
   Batchers batchers_;
-  LogKeeper log_keeper_;
+  outbox::LogKeeper log_keeper_;
   OtpClient otp_;
 
   CodeSender sender_;

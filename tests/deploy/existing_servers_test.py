@@ -2,15 +2,15 @@
 import pytest
 
 from deploy.dev.ports import Ports
-from deploy.dev.stack import Stack
+from deploy.dev.stack import ROOT, Stack
 
 
-@pytest.fixture
-def servers(sandbox_at):
+@pytest.fixture(scope="module")
+def servers():
     """Somebody's PostgreSQL and Kafka."""
-    home = sandbox_at("servers")
-    with Stack(home.folder, ("postgres", "kafka")) as stack:
+    with Stack(ROOT / ".run" / "deploy" / "servers", ("postgres", "kafka"), fresh=True) as stack:
         yield stack
+    stack.remove()
 
 
 def test_existing_servers_are_used_and_left_alone(servers, sandbox):

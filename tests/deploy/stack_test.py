@@ -11,6 +11,7 @@ import pytest
 
 from deploy.dev.stack import ROOT, Stack, StackError
 from tests.support.observe import wait_for
+from tests.support.sandbox import Sandbox
 
 EMBEDDING = """
 import sys, time
@@ -21,24 +22,24 @@ with Stack(run_dir=sys.argv[1]) as stack:
 """
 
 
-def mode(path):
-    return pathlib.Path(path).stat().st_mode & 0o777
+@pytest.fixture(scope="module")
+def whole():
+    """A whole stack that `up` has started, and what that printed."""
+    sandbox = Sandbox(ROOT / ".run" / "deploy" / "whole")
+    up = sandbox.run("up")
+    assert up.returncode == 0, up.stderr
+    yield sandbox, up.stdout
+    sandbox.clear()
 
 
-def test_a_second_up_is_harmless_and_down_leaves_nothing(sandbox):
-    first = sandbox.run("up")
-    assert first.returncode == 0, first.stderr
+def test_a_second_up_is_harmless(whole):
+    sandbox, printed = whole
     before, variables = sandbox.processes(), sandbox.variables()
     second = sandbox.run("up")
-    assert (second.returncode, second.stdout) == (0, first.stdout)
+    assert (second.returncode, second.stdout) == (0, printed)
     assert sandbox.processes().keys() == before.keys(), "nothing was started, nothing stopped"
     assert sandbox.variables() == variables
     assert sandbox.run("status").returncode == 0
-    down = sandbox.run("down")
-    assert (down.returncode, down.stdout) == (0, ""), down.stderr
-    assert not sandbox.left_after()
-    assert sandbox.run("status").returncode == 3
-    assert sandbox.run("down").returncode == 0, "nothing to stop is no fault"
 
 
 def test_after_down_the_stack_comes_back_with_what_it_held(sandbox):
@@ -53,37 +54,44 @@ def test_after_down_the_stack_comes_back_with_what_it_held(sandbox):
         assert stack.part("postgres").query("SELECT to_regclass('public.kept') IS NULL") == [["t"]]
 
 
-def test_up_prints_endpoints_without_passwords_and_three_calls_of_which_the_first_works(sandbox):
-    up = sandbox.run("up")
-    assert up.returncode == 0, up.stderr
+def test_up_prints_endpoints_without_passwords(whole):
+    sandbox, printed = whole
     variables = sandbox.variables()
     assert {"AUTH_GRPC", "OTP_GRPC", "DATABASE_URL", "KAFKA_BROKERS", "TWILIO_FAKE", "AUTH_METRICS", "OTP_METRICS",
             "RELAY_METRICS", "TLS_DIR", "KEYS_DIR"} <= variables.keys()
     for name in variables:
-        assert name in up.stdout
-    assert not [secret for secret in (sandbox.folder / "secrets").iterdir() if secret.read_text().strip() in up.stdout + up.stderr]
-    calls = [line.strip() for line in up.stdout.splitlines() if " call " in line]
+        assert name in printed
+    assert not [secret for secret in (sandbox.folder / "secrets").iterdir() if secret.read_text().strip() in printed]
+
+
+def test_up_prints_three_calls_to_try_of_which_the_first_works_and_where_the_code_is_seen(whole):
+    sandbox, printed = whole
+    calls = [line.strip() for line in printed.splitlines() if " call " in line]
     assert len(calls) == 3
-    tried = subprocess.run(["bash", "-c", f"source {sandbox.folder}/env && {calls[0]}"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert tried.returncode == 0, tried.stderr
-    assert "verificationId" in tried.stdout
-    curl = next(line.strip() for line in up.stdout.splitlines() if "curl " in line)
-    shown = wait_for(lambda: json.loads(subprocess.run(
-        ["bash", "-c", f"source {sandbox.folder}/env && {curl}"], capture_output=True, text=True, check=True).stdout)["messages"],
-        "the code on the phone")
+    tried = in_shell(sandbox, calls[0])
+    assert "verificationId" in tried
+    curl = next(line.strip() for line in printed.splitlines() if "curl " in line)
+    shown = wait_for(lambda: json.loads(in_shell(sandbox, curl))["messages"], "the code on the phone")
     assert shown[0]["code"].isdigit()
 
 
-def test_what_holds_secrets_is_for_its_owner_only(sandbox):
-    with Stack(sandbox.folder) as stack:
-        private = [stack.run_dir / "env", *(stack.run_dir / "config").iterdir(), *(stack.run_dir / "secrets").iterdir(),
-                   *stack.keys_dir.rglob("*.key"), *stack.keys_dir.rglob("*.pem"), *stack.tls_dir.glob("*.key"),
-                   *(stack.run_dir / "logs").iterdir()]
-        assert len(private) > 20
-        assert not [str(file) for file in private if mode(file) != 0o600]
-        arguments = " ".join(pathlib.Path(f"/proc/{part.pid}/cmdline").read_text() for part in stack.parts.values())
-        for role in ("postgres", "countersign_auth", "countersign_otp", "countersign_relay"):
-            assert stack.secrets.get(f"{role}.password") not in arguments
+def in_shell(sandbox, line):
+    """What a person gets who types the line after sourcing the env file."""
+    return subprocess.run(["bash", "-c", f"source {sandbox.folder}/env && {line}"], cwd=ROOT, capture_output=True, text=True,
+                          check=True).stdout
+
+
+def test_what_holds_secrets_is_for_its_owner_only(whole):
+    sandbox, _ = whole
+    stack = Stack(sandbox.folder)
+    private = [stack.run_dir / "env", *(stack.run_dir / "config").iterdir(), *(stack.run_dir / "secrets").iterdir(),
+               *stack.keys_dir.rglob("*.key"), *stack.keys_dir.rglob("*.pem"), *stack.tls_dir.glob("*.key"),
+               *(stack.run_dir / "logs").iterdir()]
+    assert len(private) > 20
+    assert not [str(file) for file in private if file.stat().st_mode & 0o777 != 0o600]
+    arguments = " ".join(pathlib.Path(f"/proc/{part.pid}/cmdline").read_text() for part in stack.parts.values())
+    for role in ("postgres", "countersign_auth", "countersign_otp", "countersign_relay"):
+        assert stack.secrets.get(f"{role}.password") not in arguments
 
 
 def test_two_stacks_run_side_by_side(sandbox_at):
@@ -93,17 +101,23 @@ def test_two_stacks_run_side_by_side(sandbox_at):
     ours, theirs = left.variables(), right.variables()
     shared = {name for name in ours if ours[name] == theirs[name]}
     assert not shared, "every address is a stack's own"
-    assert left.run("down").returncode == 0
+    down = left.run("down")
+    assert (down.returncode, down.stdout) == (0, ""), down.stderr
     assert not left.left_after()
+    assert left.run("status").returncode == 3
+    assert left.run("down").returncode == 0, "nothing to stop is no fault"
     assert right.run("status").returncode == 0, "the other one does not notice"
+
+
+BROKEN = {"auth": {"codes.life": "1h"}}   # a code may live for ten minutes at most
 
 
 def test_a_crash_at_the_start_names_the_part_shows_its_last_words_and_leaves_nothing(sandbox):
     with pytest.raises(StackError) as failure:
-        Stack(sandbox.folder, settings={"relay": {"slot": ""}}).start()
+        Stack(sandbox.folder, ("postgres", "twilio", "auth"), settings=BROKEN).start()
     text = str(failure.value)
-    assert text.startswith("relay did not start (exit code 78)")
-    assert "slot: required" in text
+    assert text.startswith("auth did not start (exit code 78)")
+    assert "codes.life: at most 10m is expected" in text
     assert not [part.name for part in Stack(sandbox.folder).parts.values() if part.running()]
 
 
@@ -115,22 +129,23 @@ def test_the_last_words_are_those_of_this_start(sandbox):
 
 
 def test_a_failed_start_leaves_running_what_ran_before(sandbox):
-    with Stack(sandbox.folder, ("postgres", "kafka", "twilio")) as stack:
-        with pytest.raises(StackError, match="relay did not start"):
-            Stack(sandbox.folder, settings={"relay": {"slot": ""}}).start()
+    with Stack(sandbox.folder, ("postgres", "twilio")) as stack:
+        with pytest.raises(StackError, match="auth did not start"):
+            Stack(sandbox.folder, ("postgres", "twilio", "auth"), settings=BROKEN).start()
         assert all(part.running() for part in stack.parts.values())
 
 
 def test_a_part_that_crashed_is_called_so_and_up_brings_it_back(sandbox):
-    assert sandbox.run("up", "--only", "postgres,kafka,relay").returncode == 0
+    only = ("--only", "postgres,auth")
+    assert sandbox.run("up", *only).returncode == 0
     stack = Stack(sandbox.folder)
-    dead = stack.part("relay").pid
+    dead = stack.part("auth").pid
     os.kill(dead, signal.SIGKILL)
-    wait_for(lambda: not stack.part("relay").running(), "the relay to be gone")
-    status = sandbox.run("status", "--only", "relay")
-    assert (status.returncode, status.stdout.split()) == (3, ["relay", "crashed"])
-    assert sandbox.run("up", "--only", "postgres,kafka,relay").returncode == 0
-    assert stack.part("relay").running() and stack.part("relay").pid != dead
+    wait_for(lambda: not stack.part("auth").running(), "auth to be gone")
+    status = sandbox.run("status", "--only", "auth")
+    assert (status.returncode, status.stdout.split()) == (3, ["auth", "crashed"])
+    assert sandbox.run("up", *only).returncode == 0
+    assert stack.part("auth").running() and stack.part("auth").pid != dead
 
 
 def test_a_service_alone_says_which_server_it_lacks(sandbox):

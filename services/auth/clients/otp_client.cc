@@ -87,50 +87,61 @@ void OtpClient::Verify(const rpc::CallContext& call, const CodeGuess& guess,
   Send(std::make_shared<Check>(call, std::move(request), std::move(answer)));
 }
 
-void OtpClient::Send(const CheckPtr& check) {
+void OtpClient::Send(CheckPtr check) {
   if (TimeLeft(check->call.deadline).count() <= 0)
     return check->answer(Fail(reasons::kDeadlineExceeded));
   if (!Remember(check))
     return check->answer(Fail(reasons::kDependencyUnavailable, {.detail = "stopping"}));
-  rpc::Continue(check->call, cap_, random_, check->context);
-  stub_->async()->VerifyOtp(&check->context, &check->request, &check->response,
-                            [this, check](const grpc::Status& status) { Finish(check, status); });
+  Check& sent = *check;
+  check.reset();
+  rpc::Continue(sent.call, cap_, random_, sent.context);
+  stub_->async()->VerifyOtp(&sent.context, &sent.request, &sent.response,
+                            [this, &sent](const grpc::Status& status) { Finish(sent, status); });
 }
 
-void OtpClient::Finish(const CheckPtr& check, const grpc::Status& status) {
+void OtpClient::Finish(Check& check, const grpc::Status& status) {
   if (status.ok()) {
-    check->answer(FromWire(check->response.verdict()));
-  } else if (Error error = ToError(status); IsLost(status, error) && !check->is_repeat) {
-    const auto repeat =
-        std::make_shared<Check>(check->call, std::move(check->request), std::move(check->answer));
+    check.answer(FromWire(check.response.verdict()));
+  } else if (Error error = ToError(status); IsLost(status, error) && !check.is_repeat) {
+    auto repeat =
+        std::make_shared<Check>(check.call, std::move(check.request), std::move(check.answer));
     repeat->is_repeat = true;
-    Send(repeat);
+    Send(std::move(repeat));
   } else {
-    check->answer(Fail(std::move(error)));
+    check.answer(Fail(std::move(error)));
   }
   Forget(check);
 }
 
 bool OtpClient::Remember(const CheckPtr& check) {
   const std::scoped_lock lock(mutex_);
-  if (!stopping_) in_flight_.insert(check);
-  return !stopping_;
+  if (stopping_) return false;
+  in_flight_.emplace(check.get(), check);
+  ++unfinished_;
+  return true;
 }
 
-void OtpClient::Forget(const CheckPtr& check) {
+// This is a thread of the channel's own: it must not be the channel's last owner, or grpc has it
+// join itself. So the check's share goes before Stop may return.
+void OtpClient::Forget(const Check& check) {
+  {
+    std::unique_lock lock(mutex_);
+    const auto share = in_flight_.extract(&check);
+    lock.unlock();
+  }
   const std::scoped_lock lock(mutex_);
-  in_flight_.erase(check);
-  if (in_flight_.empty()) idle_.notify_all();
+  if (--unfinished_ == 0) idle_.notify_all();
 }
 
 void OtpClient::Stop() {
+  std::vector<CheckPtr> checks;
   std::unique_lock lock(mutex_);
   stopping_ = true;
-  const std::vector<CheckPtr> checks(in_flight_.begin(), in_flight_.end());
+  for (const auto& [key, check] : in_flight_) checks.push_back(check);
   lock.unlock();
   for (const CheckPtr& check : checks) check->context.TryCancel();
   lock.lock();
-  idle_.wait(lock, [this] { return in_flight_.empty(); });
+  idle_.wait(lock, [this] { return unfinished_ == 0; });
 }
 
 }  // namespace countersign::auth

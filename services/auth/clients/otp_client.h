@@ -1,9 +1,9 @@
 #pragma once
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 
 #include "countersign/otp/v1/otp.grpc.pb.h"
 #include "libs/core/random.h"
@@ -35,13 +35,13 @@ class OtpClient final : public CodeVerifier {
 
  private:
   struct Check;
-  using CheckPtr = std::shared_ptr<Check>;  // owners: in_flight_ and the transport's callback
+  using CheckPtr = std::shared_ptr<Check>;  // owners: in_flight_, and Stop while it cancels
 
-  void Send(const CheckPtr& check);
-  void Finish(const CheckPtr& check, const grpc::Status& status);
+  void Send(CheckPtr check);
+  void Finish(Check& check, const grpc::Status& status);
   // False: stopping.
   [[nodiscard]] bool Remember(const CheckPtr& check);
-  void Forget(const CheckPtr& check);
+  void Forget(const Check& check);
 
   const std::unique_ptr<otp::v1::OtpService::Stub> stub_;
   const std::chrono::milliseconds cap_;
@@ -49,8 +49,9 @@ class OtpClient final : public CodeVerifier {
 
   std::mutex mutex_;
   std::condition_variable idle_;
-  std::set<CheckPtr> in_flight_;  // guarded by mutex_
-  bool stopping_ = false;         // guarded by mutex_
+  std::map<const Check*, CheckPtr> in_flight_;  // guarded by mutex_, as the next two
+  std::size_t unfinished_ = 0;  // those of in_flight_ and those that are just being destroyed
+  bool stopping_ = false;
 };
 
 }  // namespace countersign::auth

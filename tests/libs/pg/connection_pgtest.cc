@@ -56,5 +56,115 @@ TEST_F(ConnectionTest, KeepsMicrosecondsAndInfinities) {
   EXPECT_EQ(Echo<Instant>(db, kInstant, Instant::max()), Instant::max());
 }
 
+// What the server reports arrives as it was reported, whatever the client library makes of it.
+class ServerErrorTest : public support::PgTest {
+ protected:
+  static void Raise(Connection& db, const std::string& sqlstate) {
+    db.ExecuteScript("DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '" + sqlstate +
+                     "'; END $$");
+  }
+};
+
+TEST_F(ServerErrorTest, EverySqlstateOfARefusalIsKept) {
+  for (const char* sqlstate :
+       {"0A000", "21000", "22001", "22P02", "23001", "23502", "23503", "23505", "23514", "24000",
+        "25001", "25006", "25P02", "26000", "28000", "2D000", "34000", "3D000", "3F000", "40000",
+        "40001", "40002", "40P01", "42501", "42601", "42703", "42883", "42P01", "42P07", "44000",
+        "53000", "53100", "53200", "53400", "54000", "55000", "55006", "55P03", "57014", "58000",
+        "58030", "P0001", "P0002", "P0003", "XX000", "XX001", "ZZ999"}) {
+    Connection db(Settings());
+    try {
+      Raise(db, sqlstate);
+      ADD_FAILURE() << sqlstate << " was not thrown";
+    } catch (const Refused& fault) {
+      EXPECT_EQ(fault.sqlstate(), sqlstate);
+      EXPECT_THAT(fault.what(), testing::HasSubstr(sqlstate));
+    } catch (const std::exception& fault) {
+      ADD_FAILURE() << sqlstate << " came as another fault: " << fault.what();
+    }
+  }
+}
+
+TEST_F(ServerErrorTest, TheOnesThatCallersTellApartHaveTypesOfTheirOwn) {
+  Connection db(Settings());
+  EXPECT_THROW(Raise(db, "23505"), UniqueViolation);
+  EXPECT_THROW(Raise(db, "55P03"), LockTimeout);
+  EXPECT_THROW(Raise(db, "57014"), StatementTimeout);
+  EXPECT_THROW(Raise(db, "40001"), Conflict);
+  EXPECT_THROW(Raise(db, "40P01"), Conflict);
+}
+
+TEST_F(ServerErrorTest, AStatementWhoseEndTheServerDoesNotKnowIsInDoubt) {
+  Connection db(Settings());
+  try {
+    Raise(db, "40003");
+    FAIL();
+  } catch (const Unavailable& fault) {
+    EXPECT_TRUE(fault.InDoubt());
+  }
+}
+
+TEST_F(ServerErrorTest, ADataExceptionDoesNotQuoteTheValue) {
+  Connection db(Settings());
+  constexpr Query kCast{"cast", "SELECT $1::text::uuid"};
+  try {
+    db.Execute(kCast, "+4915112345678");
+    FAIL();
+  } catch (const Refused& fault) {
+    EXPECT_THAT(fault.what(), testing::Not(testing::HasSubstr("4915112345678")));
+  }
+}
+
+TEST_F(ServerErrorTest, AConflictDoesNotPrintTheKey) {
+  Connection db(Settings());
+  db.ExecuteScript("CREATE TEMP TABLE numbers (number text PRIMARY KEY)");
+  constexpr Query kInsert{"insert", "INSERT INTO numbers VALUES ($1)"};
+  db.Execute(kInsert, "+4915112345678");
+  try {
+    db.Execute(kInsert, "+4915112345678");
+    FAIL();
+  } catch (const UniqueViolation& fault) {
+    EXPECT_THAT(fault.what(), testing::Not(testing::HasSubstr("4915112345678")));
+  }
+}
+
+TEST_F(ServerErrorTest, LimitsOfTheServerHoldFromTheFirstStatement) {
+  auto settings = Settings();
+  settings.statement_timeout = milliseconds(50);
+  Connection db(settings);
+  constexpr Query kSleep{"sleep", "SELECT pg_sleep(5)"};
+  EXPECT_THROW(db.Execute(kSleep), StatementTimeout);
+  EXPECT_TRUE(db.Usable());
+}
+
+TEST_F(ServerErrorTest, AConnectionThatWasLostIsNeverMadeAnewBehindItsOwnersBack) {
+  Connection db(Settings());
+  constexpr Query kTerminate{"terminate", "SELECT pg_terminate_backend($1, 5000)"};
+  Connection(Settings()).Execute(kTerminate, db.BackendPid());
+  EXPECT_FALSE(db.Usable());
+  constexpr Query kOne{"one", "SELECT 1"};
+  EXPECT_THROW(db.Execute(kOne), Unavailable);
+  for (int i = 0; i < 3; ++i) {
+    try {
+      db.Execute(kOne);
+      FAIL() << "it reconnected";
+    } catch (const Unavailable& fault) {
+      EXPECT_FALSE(fault.InDoubt()) << "nothing was sent";
+    }
+  }
+}
+
+TEST_F(ServerErrorTest, ARefusedConnectionNamesNeitherHostNorUser) {
+  auto settings = Settings();
+  settings.conninfo = Secret(WithKeyword(settings.conninfo.Reveal(), "password", "wrong-secret"));
+  try {
+    const Connection db(settings);
+    FAIL();
+  } catch (const Unavailable& fault) {
+    EXPECT_FALSE(fault.InDoubt());
+    EXPECT_STREQ(fault.what(), "cannot connect to the database");
+  }
+}
+
 }  // namespace
 }  // namespace countersign::pg

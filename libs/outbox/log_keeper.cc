@@ -1,12 +1,9 @@
-#include "services/auth/log_keeper.h"
+#include "libs/outbox/log_keeper.h"
 
 #include <chrono>
 #include <utility>
 
-#include "libs/pg/connection.h"
-#include "services/auth/store/log_partitions.h"
-
-namespace countersign::auth {
+namespace countersign::outbox {
 namespace {
 
 constexpr std::chrono::hours kPause{1};
@@ -21,10 +18,11 @@ pg::ConnectionSettings Patient(pg::ConnectionSettings database) {
 
 }  // namespace
 
-LogKeeper::LogKeeper(pg::ConnectionSettings database, int days_ahead, const log::Logger& logger,
-                     metrics::Registry& registry)
+LogKeeper::LogKeeper(pg::ConnectionSettings database, int days_ahead, Work work,
+                     const log::Logger& logger, metrics::Registry& registry)
     : database_(Patient(std::move(database))),
       days_ahead_(days_ahead),
+      work_(std::move(work)),
       logger_(logger),
       registry_(registry),
       thread_([this](const std::stop_token& stop) { Run(stop); }) {}
@@ -42,7 +40,7 @@ bool LogKeeper::MakePartitions() {
   try {
     pg::Connection connection(database_);
     try {
-      const int made = store::MakeLogPartitions(connection, days_ahead_);
+      const int made = work_.make(connection, days_ahead_);
       if (made > 0) logger_.Info("log partitions made", {{"count", made}});
     } catch (const pg::Refused& fault) {
       made_all = false;
@@ -50,7 +48,7 @@ bool LogKeeper::MakePartitions() {
     }
     // Also when none could be made: that is what the alarm is for.
     registry_.AddGauge("event_log_days_ahead", "Days after today for which events can be written")
-        .Set(store::CountLogDaysAhead(connection));
+        .Set(work_.count(connection));
   } catch (const std::exception& fault) {
     made_all = false;
     logger_.Warn("the event log could not be looked after", {{"detail", fault.what()}});
@@ -58,4 +56,4 @@ bool LogKeeper::MakePartitions() {
   return made_all;
 }
 
-}  // namespace countersign::auth
+}  // namespace countersign::outbox

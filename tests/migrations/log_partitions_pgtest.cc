@@ -1,0 +1,191 @@
+// log_make and log_drop: partitions come in time and go only when nobody needs them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "libs/pg/connection.h"
+#include "libs/pg/errors.h"
+#include "tests/migrations/event_log.h"
+
+namespace countersign {
+namespace {
+
+using namespace std::chrono_literals;
+
+class LogPartitionsTest : public EventLogTest {
+ protected:
+  void SetUp() override {
+    EventLogTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    pg::Connection owner(Settings());
+    LogMake(owner, 14);
+  }
+  [[nodiscard]] static pg::Connection Service() {
+    auto settings = Settings("countersign_" + schema());
+    settings.statement_timeout = 10s;
+    return pg::Connection(settings);
+  }
+  // The partition of a day long past, with one event. `day`: "2020-01-05".
+  static void MakeOld(const std::string& day) {
+    pg::Connection(Settings())
+        .ExecuteScript("DO $$ BEGIN EXECUTE format('CREATE TABLE " + schema() +
+                       ".event_log_%s PARTITION OF " + schema() +
+                       ".event_log FOR VALUES FROM (%L) TO (%L)', to_char(date '" + day +
+                       "', 'YYYYMMDD'), timestamptz '" + day + " 00:00+00', timestamptz '" + day +
+                       " 00:00+00' + interval '1 day'); END $$;"
+                       "INSERT INTO " +
+                       schema() +
+                       ".event_log (event_id, topic, key, type, seq, payload, occurred_at) VALUES "
+                       "(gen_random_uuid(), 'test', 'old', 'test', 1, '{}', '" +
+                       day + " 12:00+00')");
+  }
+  static int LogDrop(const std::string& before, const std::string& settled) {
+    auto settings = Settings();
+    settings.statement_timeout = 10s;
+    pg::Connection db(settings);
+    const std::string sql = "SELECT " + schema() + ".log_drop($1::timestamptz, $2::pg_snapshot)";
+    return db.Execute({"log_drop", sql}, before, settled).Only().Get<int>(0);
+  }
+  [[nodiscard]] static std::string Snapshot() { return ScalarText("SELECT pg_current_snapshot()"); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Schemas, LogPartitionsTest, testing::Values("auth", "otp"), SchemaName);
+
+TEST_P(LogPartitionsTest, LogMakeMakesWhatLacksAndNothingTwice) {
+  for (const int day : {3, 9, 14}) DropPartitions(day, day);
+  auto service = Service();
+  EXPECT_EQ(LogMake(service, 14), 3);
+  EXPECT_EQ(LogMake(service, 14), 0);
+  EXPECT_EQ(LogMake(service, -1), 0);
+}
+
+TEST_P(LogPartitionsTest, LogMakeStopsAtSixtyDays) {
+  auto service = Service();
+  LogMake(service, 2'000'000'000);
+  EXPECT_EQ(ScalarText("SELECT " + schema() + ".log_days_ahead()"), "60");
+}
+
+TEST_P(LogPartitionsTest, ConcurrentCallersShareTheWork) {
+  DropPartitions(5, 60);
+  std::atomic<int> made = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int thread = 0; thread < 6; ++thread) {
+      threads.emplace_back([&] {
+        try {
+          auto service = Service();
+          made += LogMake(service, 24);
+        } catch (const pg::Fault& fault) {
+          ADD_FAILURE() << fault.what();
+        }
+      });
+    }
+  }
+  EXPECT_EQ(made, 20);
+}
+
+TEST_P(LogPartitionsTest, ACallerWaitsForAnotherOneThatTakesLongerThanATableLockMay) {
+  DropPartitions(10, 10);
+  auto first = Service();
+  first.ExecuteScript("BEGIN");
+  EXPECT_EQ(LogMake(first, 14), 1);
+  const std::jthread finishes([&] {
+    std::this_thread::sleep_for(300ms);
+    first.ExecuteScript("COMMIT");
+  });
+  auto second = Service();
+  EXPECT_EQ(LogMake(second, 14), 0);
+}
+
+TEST_P(LogPartitionsTest, LogMakeWorksBehindALongTransactionAndKeepsNobodyWaiting) {
+  DropPartitions(15, 60);
+  pg::Connection writer(Settings());
+  writer.ExecuteScript("BEGIN");
+  Append(writer, {});
+  pg::Connection reader(Settings());
+  reader.ExecuteScript("BEGIN; SELECT count(*) FROM " + schema() + ".event_log");
+  auto service = Service();
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(LogMake(service, 24), 10);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
+  // Others went on appending all the while: a lock that queued would time out after 100 ms.
+  pg::Connection other(Settings());
+  EXPECT_NO_THROW(Append(other, {}));
+  writer.ExecuteScript("COMMIT");
+  reader.ExecuteScript("COMMIT");
+}
+
+TEST_P(LogPartitionsTest, LogMakeOutwaitsALockOnTheLogWhileOthersGoOnAppending) {
+  DropPartitions(10, 10);
+  pg::Connection holder(Settings());
+  holder.ExecuteScript("BEGIN; LOCK TABLE " + schema() +
+                       ".event_log IN SHARE UPDATE EXCLUSIVE MODE");  // as VACUUM takes it
+  std::atomic<int> made = -1;
+  {
+    const std::jthread maker([&] {
+      auto service = Service();
+      made = LogMake(service, 14);
+    });
+    pg::Connection other(Settings());
+    const auto until = std::chrono::steady_clock::now() + 400ms;
+    while (std::chrono::steady_clock::now() < until) EXPECT_NO_THROW(Append(other, {}));
+    EXPECT_EQ(made, -1);
+    holder.ExecuteScript("COMMIT");
+  }
+  EXPECT_EQ(made, 1);
+}
+
+TEST_P(LogPartitionsTest, LogDropDropsDaysThatEndedBefore) {
+  for (const char* day : {"2020-01-01", "2020-01-02", "2020-01-03"}) MakeOld(day);
+  EXPECT_EQ(LogDrop("2020-01-03 00:00+00", Snapshot()), 2);
+  EXPECT_EQ(ScalarText("SELECT min(occurred_at)::date FROM " + schema() + ".event_log"),
+            "2020-01-03");
+  EXPECT_EQ(LogDrop("2020-01-04 00:00+00", Snapshot()), 1);
+}
+
+TEST_P(LogPartitionsTest, LogDropKeepsWhatTheRelayHasNotSettledAndEverythingAfterIt) {
+  MakeOld("2020-02-01");
+  const std::string settled = Snapshot();
+  MakeOld("2020-02-02");  // its event is not in that snapshot
+  MakeOld("2020-02-03");
+  EXPECT_EQ(LogDrop("2020-03-01", settled), 1);
+  EXPECT_EQ(LogDrop("2020-03-01", settled), 0);
+  EXPECT_EQ(LogDrop("2020-03-01", Snapshot()), 2);
+}
+
+TEST_P(LogPartitionsTest, LogDropKeepsAnEventWhoseTransactionWasOpenInTheSnapshot) {
+  MakeOld("2020-03-01");
+  pg::Connection writer(Settings());
+  writer.ExecuteScript(
+      "BEGIN; INSERT INTO " + schema() +
+      ".event_log (event_id, topic, key, type, seq, payload, occurred_at) VALUES "
+      "(gen_random_uuid(), 'test', 'late', 'test', 1, '{}', '2020-03-01 13:00+00')");
+  const std::string settled = Snapshot();
+  writer.ExecuteScript("COMMIT");
+  EXPECT_EQ(LogDrop("2020-04-01", settled), 0);
+  EXPECT_EQ(LogDrop("2020-04-01", Snapshot()), 1);
+}
+
+TEST_P(LogPartitionsTest, LogDropNeverTakesADayThatIsNotOver) {
+  LogDrop("infinity", Snapshot());
+  pg::Connection db(Settings());
+  EXPECT_NO_THROW(Append(db, {}));
+  EXPECT_NO_THROW(Append(db, {.days_from_now = 1}));
+}
+
+TEST_P(LogPartitionsTest, DB1_NoServiceMayDropPartitions) {
+  for (const char* role : {"countersign_auth", "countersign_otp", "countersign_relay"}) {
+    pg::Connection db(Settings(role));
+    EXPECT_THROW(
+        db.ExecuteScript("SELECT " + schema() + ".log_drop('2020-01-01', pg_current_snapshot())"),
+        pg::Refused);
+  }
+}
+
+}  // namespace
+}  // namespace countersign
