@@ -27,6 +27,7 @@ struct InstallationOptions {
   SessionTerms session{};
   std::chrono::seconds code_life{std::chrono::minutes(5)};
   std::chrono::seconds patience{20};  // deadline of a call
+  std::size_t writers = 2;            // connections of each batcher that writes
 };
 
 // The key rings of an installation, made for the test; replicas share them.
