@@ -13,6 +13,7 @@ import time
 from deploy.dev.process import StackError
 from deploy.dev.stack import ROOT, Stack
 from deploy.dev.teller import Miss, Teller
+from deploy.dev.witness import await_otp_consumer
 
 
 def interrupt(*_):
@@ -23,8 +24,9 @@ def run(run_dir, teller):
     began = time.monotonic()
     teller.plain("PostgreSQL, Kafka, a Twilio fake, countersign-auth, -otp and -relay are being started ...")
     with Stack(run_dir=run_dir, fresh=True) as stack:
-        teller.plain(f"... and serve, after {time.monotonic() - began:.1f} s.")
         from deploy.dev.story import Story   # generates the client code of api/, which takes a second
+        await_otp_consumer(stack.variables()["KAFKA_BROKERS"])
+        teller.plain(f"... and serve, after {time.monotonic() - began:.1f} s.")
         story = Story(stack, teller)
         try:
             story.tell()

@@ -75,7 +75,7 @@ class Part:
 
     def renew_ports(self):
         for port in self.ports():
-            self.stack.ports.renew_if_taken(port)
+            self.stack.ports.renew_if_taken(port, patience=30.0 if self.process.was_started else 0.0)
 
     def base_environment(self):
         return {}

@@ -4,6 +4,7 @@ import os
 import random
 import socket
 import threading
+import time
 
 # Below the kernel's ephemeral range: no outgoing connection can take one between our look and the
 # server's bind.
@@ -27,9 +28,13 @@ class Ports:
         """The port of a listener, or None if none was ever chosen."""
         return self._load().get(name)
 
-    def renew_if_taken(self, name):
-        """Before a start: another program may have taken the remembered port meanwhile."""
-        if _is_free(self.get(name)):
+    def renew_if_taken(self, name, patience=0.0):
+        """Before a start: another program may have taken the remembered port meanwhile. A port that
+        others were already told is waited for: its last owner may still be dying."""
+        port, deadline = self.get(name), time.monotonic() + patience
+        while not _is_free(port) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if _is_free(port):
             return
         with self._lock:
             self._choose(name, self._load())

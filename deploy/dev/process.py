@@ -37,7 +37,8 @@ class Identity:
 
     def alive(self):
         fields = _stat(self.pid)
-        return bool(fields and int(fields[19]) == self.started and fields[0] not in "ZX"
+        return bool(fields and int(fields[19]) == self.started
+                    and (fields[0] not in "ZX" or _has_other_threads(self.pid))
                     and BOOT_ID.read_text().strip() == self.boot)
 
 
@@ -47,6 +48,14 @@ def _stat(pid):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def _has_other_threads(pid):
+    """A killed program's first thread is gone before the others, who still hold its ports."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def descendants(pid):
@@ -85,9 +94,10 @@ class Process:
         return identity.pid if identity else None
 
     def running(self):
-        if self._child:
-            self._child.poll()
         identity = self.identity()
+        if identity and self._child and self._child.pid == identity.pid:
+            # The state of its first thread is no answer: others may still hold its port.
+            return self._child.poll() is None
         return bool(identity and identity.alive())
 
     def crashed(self):
@@ -120,6 +130,11 @@ class Process:
             ).result()
         identity = Identity.of(self._child.pid)
         self._record.write_text(json.dumps(dataclasses.asdict(identity)))
+
+    @property
+    def was_started(self):
+        """By this very program, whether or not it still runs."""
+        return self._child is not None
 
     def exit_code(self):
         """Of a child of this very program; None if unknown."""

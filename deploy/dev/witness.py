@@ -6,12 +6,15 @@ import time
 import urllib.parse
 import urllib.request
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from deploy.dev.teller import Miss
 
 PATIENCE = 15  # seconds for what takes milliseconds
 SEEN = ("verification", "user.created", "auth.log", "otp.log")
+OTP_GROUP = "countersign-otp"
+QUIET = {"log_level": 0}   # what goes wrong is told in the story, not by the library
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Records:
 
     def __init__(self, brokers):
         self._consumer = Consumer({"bootstrap.servers": brokers, "group.id": "countersign-demo",
-                                   "enable.auto.commit": False, "fetch.wait.max.ms": 20})
+                                   "enable.auto.commit": False, "fetch.wait.max.ms": 20, **QUIET})
         topics = self._consumer.list_topics(timeout=10).topics
         self._consumer.assign([TopicPartition(topic, partition, 0)
                                for topic in SEEN for partition in topics[topic].partitions])
@@ -66,6 +69,10 @@ class Records:
 
     def close(self):
         self._consumer.close()
+
+    def delays(self):
+        """Milliseconds from commit to Kafka of every record seen so far."""
+        return [_milliseconds_from_commit(record) for record in self._by_id.values()]
 
     def of(self, event):
         """The record of a committed event."""
@@ -79,11 +86,28 @@ class Records:
         return self._by_id[event.event_id]
 
 
+def await_otp_consumer(brokers):
+    """Until the group that sends codes has its partitions; it joins a moment after otp serves."""
+    admin, deadline = AdminClient({"bootstrap.servers": brokers, **QUIET}), time.monotonic() + PATIENCE
+    while not _has_partitions(admin):
+        if time.monotonic() > deadline:
+            raise Miss(f"group {OTP_GROUP} had no partitions within {PATIENCE} s")
+        time.sleep(0.05)
+
+
+def _has_partitions(admin):
+    try:
+        group = admin.describe_consumer_groups([OTP_GROUP])[OTP_GROUP].result(PATIENCE)
+    except KafkaException:   # a cluster that has just started may not know its groups yet
+        return False
+    return any(member.assignment.topic_partitions for member in group.members)
+
+
 def headers_of(record):
     return {name: value.decode() for name, value in record.headers() or ()}
 
 
-def milliseconds_from_commit(record):
+def _milliseconds_from_commit(record):
     """Header ce_time is the database's clock as the row was written, the timestamp the broker's as it
     appended; that one is cut to whole milliseconds, so half of one is added."""
     written = datetime.datetime.fromisoformat(headers_of(record)["ce_time"])

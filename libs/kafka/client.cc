@@ -1,5 +1,6 @@
 #include "libs/kafka/client.h"
 
+#include <algorithm>
 #include <array>
 
 namespace countersign::kafka {
@@ -16,9 +17,34 @@ void SetIfGiven(rd_kafka_conf_t* conf, const std::string& name, const std::strin
   if (!value.empty()) Set(conf, name, value);
 }
 
+// An address, not a name that begins like one.
 bool IsLoopback(std::string_view host) {
-  return host == "localhost" || host == "[::1]" || host.substr(0, 4) == "127.";
+  if (host == "localhost" || host == "[::1]") return true;
+  return host.starts_with("127.") &&
+         host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
+
+// Where the client goes, whom it trusts, and what the promises about events rest on: an operator's
+// own property must not change these unseen.
+constexpr std::array<std::string_view, 17> kNotForOperators = {
+    "bootstrap.servers",
+    "metadata.broker.list",
+    "security.protocol",
+    "enable.ssl.certificate.verification",
+    "ssl.endpoint.identification.algorithm",
+    "enable.idempotence",
+    "acks",
+    "request.required.acks",
+    "enable.gapless.guarantee",
+    "message.timeout.ms",
+    "delivery.timeout.ms",
+    "partitioner",
+    "enable.auto.offset.store",
+    "auto.commit.enable",
+    "enable.auto.commit",
+    "isolation.level",
+    "group.id",
+};
 
 }  // namespace
 
@@ -100,7 +126,12 @@ ConfHandle MakeConf(const ClientSettings& settings, ClientContext* context) {
 }
 
 ClientHandle MakeClient(rd_kafka_type_t type, ConfHandle conf, const ClientSettings& settings) {
-  for (const auto& [name, value] : settings.properties) Set(conf.get(), name, value);
+  for (const auto& [name, value] : settings.properties) {
+    if (std::ranges::find(kNotForOperators, name) != kNotForOperators.end()) {
+      throw SettingsFault("kafka property " + name + " cannot be set by hand");
+    }
+    Set(conf.get(), name, value);
+  }
   ErrorText text{};
   ClientHandle client(rd_kafka_new(type, conf.get(), text.data(), text.size()));
   if (!client) throw SettingsFault("the kafka client cannot be made: " + std::string(text.data()));

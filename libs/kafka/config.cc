@@ -21,7 +21,7 @@ void Bind(ClientConfig& config, config::Keys& keys) {
   keys.Text("kafka.sasl_username", client.sasl.username, {.help = "SASL user"});
   keys.Hidden("kafka.sasl_password", client.sasl.password, {.help = "SASL password"});
   keys.List("kafka.properties", config.properties,
-            {.help = "Further librdkafka properties, name=value; they win"});
+            {.help = "Further librdkafka properties, name=value; not those that carry a promise"});
   keys.Check([&config]() -> std::string {
     const bool sound = std::ranges::all_of(config.properties, [](const std::string& property) {
       return property.find('=') != std::string::npos;

@@ -36,7 +36,8 @@ struct ClientSettings {
   // Plaintext is refused unless every broker is on loopback or this is set.
   bool allow_plaintext = false;
   LogSink log;
-  // librdkafka properties by name, applied last: the operator's own choice.
+  // librdkafka properties by name, applied last: the operator's own choice. Those that choose the
+  // brokers, weaken TLS or take a promise about events back are refused.
   std::vector<std::pair<std::string, std::string>> properties;
 };
 

@@ -4,9 +4,10 @@
 #include <poll.h>
 
 #include <chrono>
-#include <map>
+#include <functional>
 #include <optional>
 #include <pqxx/pqxx>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -105,16 +106,14 @@ class Connection::Session {
  private:
   // The name under which `query` is known to the server.
   const std::string& Prepared(const Query& query) {
-    auto found = prepared_.find(query.name);
-    if (found == prepared_.end()) {
-      std::string name(query.name);
-      Guarded(query.name, Unavailable::Outcome::kNothingDone, [&] {
-        Prepare(connection_, name, std::string(query.sql));
-        return pqxx::result();
-      });
-      found = prepared_.emplace(query.name, std::move(name)).first;
-    }
-    return found->second;
+    const auto found = prepared_.find(query.name);
+    if (found != prepared_.end()) return *found;
+    std::string name(query.name);
+    Guarded(query.name, Unavailable::Outcome::kNothingDone, [&] {
+      Prepare(connection_, name, std::string(query.sql));
+      return pqxx::result();
+    });
+    return *prepared_.insert(std::move(name)).first;
   }
 
   // A round trip and two milliseconds of planning, once in the life of a plan.
@@ -173,7 +172,7 @@ class Connection::Session {
 
   pqxx::connection connection_;
   NoNotices quiet_;  // goes before the connection
-  std::map<std::string_view, std::string> prepared_;
+  std::set<std::string, std::less<>> prepared_;
   const std::optional<std::chrono::milliseconds> plan_life_;  // empty: for ever
   std::chrono::steady_clock::time_point plans_renewed_ = std::chrono::steady_clock::now();
   bool lost_ = false;

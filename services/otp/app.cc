@@ -145,6 +145,7 @@ App::App(const Config& config, process::Process& process)
                .code_keys = keys_.code,
                .provider = *provider_,
                .ids = ids_,
+               .timer = timer_,
                .observer = observer_}),
       give_up_overdue_(DatabaseOf(config), {.finishes = batchers_.finishes,
                                             .ids = ids_,

@@ -65,8 +65,9 @@ class Person:
         return code_on_phone(self.fake, self.phone, self.texts)
 
     def wrong_code(self, number=1):
-        """The number-th of nine wrong codes that differ: the same guess again is counted once."""
-        return "".join(str((int(digit) + number) % 10) for digit in self.code())
+        """The number-th of the wrong codes; a repeated guess is counted once, so others are needed."""
+        right = self.code()
+        return f"{(int(right) + number) % 10 ** len(right):0{len(right)}d}"
 
     def verify(self, code=None):
         return self._keep(self.auth.VerifyPhoneNumber(verification_id=self.verification_id, code=code or self.code()))

@@ -60,6 +60,14 @@ def test_OTP4_after_five_wrong_codes_the_right_one_is_refused_too(person):
     assert refusal.value.reason == "CODE_REJECTED"
 
 
+def test_a_wrong_code_that_is_sent_again_counts_once(person):
+    person.sign_up()
+    for _ in range(8):
+        with pytest.raises(Refused):
+            person.verify(person.wrong_code())
+    person.verify()
+
+
 def test_within_the_cooldown_everybody_gets_the_wait_and_no_id(member, person, auth, env):
     stranger = Person(auth, env["TWILIO_FAKE"])
     for one in (member, stranger):

@@ -10,6 +10,8 @@
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace countersign::support {
 namespace {
@@ -25,15 +27,16 @@ std::array<int, 2> Pipe() {
   return ends;
 }
 
-pid_t StartKeeper(const std::string& parts, int input, int output) {
+pid_t StartKeeper(std::vector<std::string> words, int input, int output) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-  std::string words[] = {kPython, "-m", "tests.support.private_servers", parts};
-  char* arguments[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   pid_t keeper = -1;
-  const int code = posix_spawn(&keeper, kPython, &actions, nullptr, arguments, environ);
+  const int code = posix_spawn(&keeper, kPython, &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (code != 0) throw std::system_error(code, std::generic_category(), kPython);
   return keeper;
@@ -41,16 +44,18 @@ pid_t StartKeeper(const std::string& parts, int input, int output) {
 
 }  // namespace
 
-PrivateServers::PrivateServers(const std::string& parts) {
+PrivateServers::PrivateServers(const std::string& parts, const std::vector<std::string>& settings) {
+  std::vector<std::string> words = {kPython, "-m", "tests.support.private_servers", parts};
+  words.insert(words.end(), settings.begin(), settings.end());
   const auto commands = Pipe();
   const auto answers = Pipe();
-  keeper_ = StartKeeper(parts, commands[0], answers[1]);
+  keeper_ = StartKeeper(std::move(words), commands[0], answers[1]);
   close(commands[0]);
   close(answers[1]);
   to_keeper_ = fdopen(commands[1], "w");
   from_keeper_ = fdopen(answers[0], "r");
-  std::istringstream words(ReadLine());
-  for (std::string word; std::getline(words, word, '\t');) {
+  std::istringstream answer(ReadLine());
+  for (std::string word; std::getline(answer, word, '\t');) {
     const auto equals = word.find('=');
     if (equals != std::string::npos) values_[word.substr(0, equals)] = word.substr(equals + 1);
   }

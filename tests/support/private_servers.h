@@ -6,13 +6,15 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace countersign::support {
 
 class PrivateServers {
  public:
-  // `parts`: "postgres", "kafka" or both, comma separated. Throws std::runtime_error.
-  explicit PrivateServers(const std::string& parts);
+  // `parts`: "postgres", "kafka" or both, comma separated. `settings`: of their configuration
+  // files, "kafka.advertised.listeners=…". Throws std::runtime_error.
+  explicit PrivateServers(const std::string& parts, const std::vector<std::string>& settings = {});
   ~PrivateServers();
   PrivateServers(const PrivateServers&) = delete;
   PrivateServers& operator=(const PrivateServers&) = delete;

@@ -13,12 +13,14 @@ namespace countersign::support {
 class TcpProxy {
  public:
   // Listens on a free loopback port and forwards to 127.0.0.1:`target`. Throws std::system_error.
-  explicit TcpProxy(std::uint16_t target);
+  explicit TcpProxy(std::uint16_t target = 0);
   ~TcpProxy();
   TcpProxy(const TcpProxy&) = delete;
   TcpProxy& operator=(const TcpProxy&) = delete;
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  // Where new connections lead, for a server that must know the proxy's port before it starts.
+  void Aim(std::uint16_t target) { target_ = target; }
 
   // The next bytes that the server sends are dropped and their connection is reset: the server has
   // done what it was asked and nobody learns of it.
@@ -48,7 +50,7 @@ class TcpProxy {
   static void Reset(const Pair& pair);
   void Wake() const;
 
-  const std::uint16_t target_;
+  std::atomic<std::uint16_t> target_;
   std::uint16_t port_ = 0;
   int listener_ = -1;
   int wake_ = -1;

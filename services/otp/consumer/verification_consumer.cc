@@ -160,6 +160,7 @@ void VerificationConsumer::OnAssigned(std::span<const kafka::TopicPartition> par
 // What is under way here for them is seen by whoever gets them, by its intents; what is not begun
 // is left to him.
 void VerificationConsumer::OnRevoked(std::span<const kafka::TopicPartition> partitions) {
+  if (partitions.empty()) return;
   const std::lock_guard lock(mutex_);
   for (const auto& partition : partitions) {
     const auto found = partitions_.find(partition);

@@ -40,7 +40,6 @@ struct VerifyOtpFlow::Attempt {
   std::string traceparent;
   Answer<Judgement> answer;
   store::CountedGuess counted{};
-  std::chrono::milliseconds retry_after{0};  // what the provider asked for
 };
 
 GuessBatcher::Work GuessWork(const store::GuessTerms& terms) {
@@ -100,11 +99,11 @@ void VerifyOtpFlow::Judge(const AttemptPtr& attempt) {
   if (const auto verdict = VerdictOf(counted.standing)) {
     return Conclude(attempt, {.verdict = *verdict, .attempts_left = counted.attempts_left});
   }
-  if (counted.code_hmac) {
-    Compare(attempt);
-  } else {
-    AskProvider(attempt);
-  }
+  if (!counted.code_hmac) return AskProvider(attempt);
+  if (!parts_.provider.Describe().makes_code) return Compare(attempt);
+  // A decoy, since the provider knows all other codes: it takes as long to say no.
+  parts_.timer.After(last_check_.load(),
+                     [this, attempt] { RunStep(attempt->answer, [&] { Compare(attempt); }); });
 }
 
 void VerifyOtpFlow::Compare(const AttemptPtr& attempt) {
@@ -137,7 +136,9 @@ void VerifyOtpFlow::AskProvider(const AttemptPtr& attempt) {
   parts_.provider.Check(
       std::move(order), attempt->deadline,
       [this, attempt, began](const providers::CheckOutcome& outcome) {
-        parts_.observer.CheckAnswered(std::chrono::steady_clock::now() - began);
+        const auto took = std::chrono::steady_clock::now() - began;
+        parts_.observer.CheckAnswered(took);
+        last_check_ = std::chrono::duration_cast<std::chrono::milliseconds>(took);
         RunStep(attempt->answer, [&] {
           switch (outcome.status) {
             case providers::CheckStatus::kApproved:
@@ -146,9 +147,11 @@ void VerifyOtpFlow::AskProvider(const AttemptPtr& attempt) {
               return Record(attempt, Found::kWrong);
             case providers::CheckStatus::kGone:
               return Record(attempt, Found::kGone);
+            // The claim stays open and may ask again without being counted.
             case providers::CheckStatus::kNotAsked:
-              attempt->retry_after = outcome.retry_after;
-              return Record(attempt, Found::kNotAsked);
+              return attempt->answer(
+                  Fail(reasons::kDependencyUnavailable,
+                       {.detail = outcome.detail, .retry_after = outcome.retry_after}));
             case providers::CheckStatus::kUnknown:
               break;
           }
@@ -169,16 +172,10 @@ void VerifyOtpFlow::Record(const AttemptPtr& attempt, Found found) {
       .headers = EventHeaders(attempt->traceparent)};
   const Deadline deadline = std::chrono::steady_clock::now() + kRecordLimit;
   parts_.verdicts.Submit(KeyOf(guess.challenge_id), std::move(command), deadline,
-                         [this, attempt, found](Result<Judgement> judgement) {
-                           if (!judgement)
-                             return attempt->answer(Fail(std::move(judgement.error())));
-                           if (found == Found::kNotAsked) {
-                             return attempt->answer(Fail(reasons::kDependencyUnavailable,
-                                                         {.detail = "the provider was not reached",
-                                                          .retry_after = attempt->retry_after}));
-                           }
-                           Conclude(attempt, *judgement);
-                         });
+                         [this, attempt](Result<Judgement> judgement) {
+        if (!judgement) return attempt->answer(Fail(std::move(judgement.error())));
+        Conclude(attempt, *judgement);
+      });
 }
 
 void VerifyOtpFlow::Conclude(const AttemptPtr& attempt, const Judgement& judgement) {

@@ -1,4 +1,6 @@
 #pragma once
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -9,6 +11,7 @@
 #include "libs/rpc/call_context.h"
 #include "services/otp/domain/challenge.h"
 #include "services/otp/flows/continuation.h"
+#include "services/otp/flows/timer.h"
 #include "services/otp/observer.h"
 #include "services/otp/providers/provider.h"
 #include "services/otp/store/guesses.h"
@@ -42,6 +45,7 @@ class VerifyOtpFlow {
     keystore::MacRing& code_keys;
     providers::Provider& provider;
     UuidV7& ids;
+    Timer& timer;
     Observer& observer;
   };
   explicit VerifyOtpFlow(Parts parts) : parts_(parts) {}
@@ -61,6 +65,8 @@ class VerifyOtpFlow {
   void Conclude(const AttemptPtr& attempt, const Judgement& judgement);
 
   const Parts parts_;
+  // How long the provider took to check a code, the last time.
+  std::atomic<std::chrono::milliseconds> last_check_{std::chrono::milliseconds(200)};
 };
 
 }  // namespace countersign::otp

@@ -21,8 +21,6 @@ std::string_view ToWord(RecordVerdict::Found found) {
   switch (found) {
     case RecordVerdict::Found::kRight:
       return "right";
-    case RecordVerdict::Found::kNotAsked:
-      return "not_asked";
     case RecordVerdict::Found::kGone:
       return "gone";
     case RecordVerdict::Found::kWrong:

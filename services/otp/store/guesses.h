@@ -50,8 +50,7 @@ struct RecordVerdict {
   enum class Found {
     kRight,
     kWrong,
-    kNotAsked,  // the provider provably was not asked: the guess is given back
-    kGone,      // the provider has no such verification any more
+    kGone,  // the provider has no such verification any more
   };
   ChallengeId challenge_id;
   Hash claim_id;

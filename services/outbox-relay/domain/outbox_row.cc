@@ -6,10 +6,18 @@
 namespace countersign::relay {
 namespace {
 
-// Set by the relay alone: a row must not be able to pass itself off as another event.
+bool EqualsIgnoringCase(std::string_view name, std::string_view lower) {
+  return std::ranges::equal(name, lower, [](char a, char b) {
+    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+  });
+}
+
+// Set by the relay alone: a row must not be able to pass itself off as another event, not even to
+// a consumer that reads header names as HTTP does.
 bool IsReserved(std::string_view name) {
-  return name.starts_with("ce_") || name == "content-type" || name == "outbox_id" ||
-         name == "commit_lsn" || name.empty();
+  return EqualsIgnoringCase(name.substr(0, 3), "ce_") || EqualsIgnoringCase(name, "content-type") ||
+         EqualsIgnoringCase(name, "outbox_id") || EqualsIgnoringCase(name, "commit_lsn") ||
+         name.empty();
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 -- Records what the comparison of each guess of a batch came to, in one transaction. The caller never
 -- puts one challenge into a batch twice.
 -- The first right claim is approved, and no other ever; it was no failure, so the number's day gets
--- it back. A guess that the provider was provably not asked about is given back whole. That a guess
--- was wrong is told only if it was the last. What a resend has replaced meanwhile is not right any
--- more. A repeat changes nothing and is answered alike.
+-- it back. That a guess was wrong is told only if it was the last. What a resend has replaced
+-- meanwhile is not right any more. A claim for which the provider has no verification any more stays
+-- open: it may be the one that used it up. A repeat changes nothing and is answered alike.
 -- Lock order: challenges, subjects (each sorted), the log.
 WITH input AS MATERIALIZED (
   SELECT *
@@ -30,37 +30,34 @@ decision AS MATERIALIZED (
               WHEN i.found = 'gone' THEN 'not_found'
               ELSE 'wrong' END AS verdict,
          i.found = 'right' AND NOT c.approved AND c.generation = i.generation AS approves,
-         i.found = 'not_asked' AND i.claim_id = ANY (c.open_claims) AS gives_back,
          i.found = 'wrong' AND c.attempts >= c.max_attempts AND NOT c.exceeded_logged AS tells,
-         i.claim_id = ANY (c.open_claims) AS closes
+         i.found <> 'gone' AND i.claim_id = ANY (c.open_claims) AS closes
     FROM input i LEFT JOIN challenge c ON c.id = i.challenge_id
 ),
 challenge_changed AS (
   UPDATE otp.challenges c
-     SET attempts = c.attempts - d.gives_back::integer,
-         counted_claims = CASE WHEN d.gives_back THEN array_remove(c.counted_claims, d.claim_id)
-                               ELSE c.counted_claims END,
-         open_claims = array_remove(c.open_claims, d.claim_id),
+     SET open_claims = CASE WHEN d.closes THEN array_remove(c.open_claims, d.claim_id)
+                            ELSE c.open_claims END,
          approved_at = CASE WHEN d.approves THEN now() ELSE c.approved_at END,
          approved_claim = CASE WHEN d.approves THEN d.claim_id ELSE c.approved_claim END,
          exceeded_logged = c.exceeded_logged OR d.tells
     FROM decision d
-   WHERE c.id = d.challenge_id AND (d.approves OR d.gives_back OR d.tells OR d.closes)
+   WHERE c.id = d.challenge_id AND (d.approves OR d.tells OR d.closes)
 ),
 subject AS MATERIALIZED (
   SELECT s.subject_id
     FROM otp.subjects s
    WHERE s.subject_id = ANY (ARRAY(SELECT subject_id FROM decision
-                                    WHERE approves OR gives_back OR tells))
+                                    WHERE approves OR tells))
    ORDER BY s.subject_id
      FOR NO KEY UPDATE
 ),
 subject_changed AS (
   UPDATE otp.subjects s
-     SET day_failures = greatest(s.day_failures - n.no_failures, 0),
+     SET day_failures = greatest(s.day_failures - n.approved, 0),
          event_seq = s.event_seq + n.told
     FROM subject l
-    JOIN (SELECT subject_id, count(*) FILTER (WHERE approves OR gives_back)::integer AS no_failures,
+    JOIN (SELECT subject_id, count(*) FILTER (WHERE approves)::integer AS approved,
                  count(*) FILTER (WHERE approves OR tells)::integer AS told
             FROM decision
            GROUP BY subject_id) AS n ON n.subject_id = l.subject_id
@@ -84,5 +81,5 @@ logged AS (
    ORDER BY subject_id, seq
 )
 SELECT d.position, d.verdict,
-       greatest(d.max_attempts - d.attempts + d.gives_back::integer, 0) AS attempts_left
+       greatest(d.max_attempts - d.attempts, 0) AS attempts_left
   FROM decision d;
