@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 #include <poll.h>
 
-#include <map>
+#include <functional>
 #include <pqxx/pqxx>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -99,16 +100,14 @@ class Connection::Session {
  private:
   // The name under which `query` is known to the server.
   const std::string& Prepared(const Query& query) {
-    auto found = prepared_.find(query.name);
-    if (found == prepared_.end()) {
-      std::string name(query.name);
-      Guarded(query.name, Unavailable::Outcome::kNothingDone, [&] {
-        Prepare(connection_, name, std::string(query.sql));
-        return pqxx::result();
-      });
-      found = prepared_.emplace(query.name, std::move(name)).first;
-    }
-    return found->second;
+    const auto found = prepared_.find(query.name);
+    if (found != prepared_.end()) return *found;
+    std::string name(query.name);
+    Guarded(query.name, Unavailable::Outcome::kNothingDone, [&] {
+      Prepare(connection_, name, std::string(query.sql));
+      return pqxx::result();
+    });
+    return *prepared_.insert(std::move(name)).first;
   }
 
   // Turns what pqxx throws into ours. `outcome` is what a connection lost during `work` means.
@@ -155,7 +154,7 @@ class Connection::Session {
 
   pqxx::connection connection_;
   NoNotices quiet_;  // goes before the connection
-  std::map<std::string_view, std::string> prepared_;
+  std::set<std::string, std::less<>> prepared_;
   bool lost_ = false;
 };
 

@@ -238,16 +238,22 @@ void ReplicationConnection::Finish(std::chrono::milliseconds limit) {
   // Closing with unread data would reset the connection and could destroy the last status unread:
   // the stream is ended in order and what still arrives is thrown away.
   bool said = PQputCopyEnd(connection_.get(), nullptr) == 1;
+  bool ended = false;
   while (said) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) break;
     const int unsent = PQflush(connection_.get());
     if (unsent < 0 || PQconsumeInput(connection_.get()) == 0) break;
-    char* raw = nullptr;
-    int size = 0;
-    while ((size = PQgetCopyData(connection_.get(), &raw, 1)) > 0) PQfreemem(raw);
-    if (size < 0) break;
+    while (!ended) {
+      char* raw = nullptr;
+      const int size = PQgetCopyData(connection_.get(), &raw, 1);
+      if (size == 0) break;
+      PQfreemem(raw);
+      ended = size < 0;
+    }
+    // Only behind the end of the stream does the server let go of the slot, and then it says so.
+    if (ended && PQisBusy(connection_.get()) == 0) break;
     pollfd waiting{.fd = socket(),
                    .events = static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN),
                    .revents = 0};

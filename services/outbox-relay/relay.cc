@@ -25,10 +25,10 @@ constexpr milliseconds kStreamPauseMax{2'000};
 constexpr milliseconds kProducerPauseMax{30'000};
 // A session of this length was a good one: the next pause is short again.
 constexpr milliseconds kSettled{5'000};
-constexpr milliseconds kHeldRetry{1'000};
-constexpr milliseconds kHeldLog{10'000};
 constexpr milliseconds kCredentialCheck{2'000};
 constexpr milliseconds kFinishLimit{1'000};
+// Of kStopLimit; the rest is for what is then in flight.
+constexpr milliseconds kTransactionEndLimit{3'000};
 
 }  // namespace
 
@@ -81,6 +81,7 @@ void Relay::Run(const std::stop_token& stop) {
       why = fault.what();
       cause = "kafka";
       pause_max = kProducerPauseMax;
+      if (dynamic_cast<const kafka::FatalFault*>(&fault) != nullptr) NameTheRefused();
       Disconnect();
       DropProducer();
     }
@@ -165,142 +166,43 @@ Lsn Relay::ResumePosition(const pg::SystemIdentity& server, const pg::Slot& slot
 
 void Relay::Stream(const std::stop_token& stop) {
   const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
-  while (!stop.stop_requested()) {
+  while (!EndsHere(stop)) {
     (void)producer_->Drain(on_delivery);
-    const bool more = ReadAvailable();
+    const bool more = ReadAvailable(stop);
     SendStatusIfDue();
     observer_.Progress(acknowledgements_, seen_);
     const bool unsent = stream_->Flush();
     const bool reading = !held_ && !acknowledgements_.Full();
     waiter_.Watch(stream_->socket(), (reading ? EPOLLIN : 0U) | (unsent ? EPOLLOUT : 0U));
-    const auto ready = waiter_.Wait(more ? milliseconds{0} : UntilNextDuty());
+    const auto limit =
+        stop.stop_requested() ? std::min(UntilNextDuty(), kConfirmInterval) : UntilNextDuty();
+    const auto ready = waiter_.Wait(more ? milliseconds{0} : limit);
     if (ready.hung_up && !reading) {
       throw pg::ReplicationFault("connection_lost", "the server hung up while Kafka was slow");
     }
   }
 }
 
-bool Relay::ReadAvailable() {
+// When asked to stop: in the middle of a transaction only if it cannot be helped, since a cut one
+// is sent again from its beginning.
+bool Relay::EndsHere(const std::stop_token& stop) {
+  if (!stop.stop_requested()) return false;
+  const auto now = SteadyClock::now();
+  if (!stopping_since_) stopping_since_ = now;
+  const bool obstructed = held_ && !held_->queue_full;
+  return !acknowledgements_.HasOpen() || obstructed ||
+         now - *stopping_since_ > kTransactionEndLimit;
+}
+
+bool Relay::ReadAvailable(const std::stop_token& stop) {
   for (int i = 0; i < kReadBudget; ++i) {
     if (held_ && !TryHeld()) return false;
-    if (acknowledgements_.Full()) return false;
+    if (acknowledgements_.Full() || EndsHere(stop)) return false;
     const auto frame = stream_->Read();
     if (!frame) return false;
     Handle(*frame);
   }
   return true;
-}
-
-void Relay::Handle(const pg::Frame& frame) {
-  seen_ = std::max(seen_, frame.wal_end);
-  if (frame.kind == pg::Frame::Kind::kKeepalive) {
-    // Everything the server sent before this is done: WAL of other tables need not be kept for us.
-    if (acknowledgements_.Idle()) acknowledgements_.Advance(frame.wal_end);
-    if (frame.reply_requested) SendStatus();
-    return;
-  }
-  Failpoint("after_read");
-  const Message message = decoder_.Decode(frame.data);
-  if (const auto* begin = std::get_if<Begin>(&message)) {
-    acknowledgements_.Open(begin->commit_time);
-    commit_lsn_ = ToString(begin->final_lsn);
-  } else if (const auto* insert = std::get_if<Insert>(&message)) {
-    HandleInsert(*insert);
-  } else if (const auto* commit = std::get_if<Commit>(&message)) {
-    acknowledgements_.Close(commit->end_lsn);
-    observer_.TransactionRead();
-  } else if (const auto* relation = std::get_if<Relation>(&message)) {
-    tables_.insert_or_assign(relation->oid,
-                             MapTable(*relation, settings_.columns, settings_.source_prefix));
-  }
-}
-
-void Relay::HandleInsert(const Insert& insert) {
-  const auto table = tables_.find(insert.oid);
-  if (table == tables_.end()) throw DecodeFault("a row of a table that was not described");
-  row_ = insert.fields;
-  if (!TryProduce(table->second)) held_->table = insert.oid;
-}
-
-bool Relay::TryHeld() {
-  const auto now = SteadyClock::now();
-  if (!held_->queue_full && now < held_->retry_at) return false;
-  if (!TryProduce(tables_.at(held_->table))) return false;
-  if (held_->queue_full) {
-    observer_.QueueFull(SteadyClock::now() - held_->since);
-  } else {
-    logger_.Info("the event held back was taken");
-    observer_.Trouble({});
-  }
-  held_.reset();
-  return true;
-}
-
-bool Relay::TryProduce(const Readable<Table>& table) {
-  if (!table) return Hold({.why = table.error()});
-  const auto row = ReadRow(*table, *row_);
-  if (!row) return Hold({.why = row.error()});
-  const auto built = header_builder_.Build(*row, table->source, commit_lsn_);
-  if (!built) return Hold({.why = built.error(), .event_id = row->event_id, .topic = row->topic});
-  kafka::Headers headers((*built)->size());
-  for (const auto& [name, value] : **built) headers.Add(name, value);
-  const auto token = acknowledgements_.AddEvent();
-  const auto produced = producer_->Produce(
-      {.topic = row->topic, .key = row->key, .value = row->payload, .token = token}, headers);
-  if (produced == kafka::Produced::kQueued) {
-    Failpoint("after_produce");
-    return true;
-  }
-  acknowledgements_.TakeBack();
-  Obstacle obstacle{.event_id = row->event_id, .topic = row->topic};
-  switch (produced) {
-    case kafka::Produced::kQueueFull:
-      obstacle.queue_full = true;
-      break;
-    case kafka::Produced::kTooLarge:
-      obstacle.why = "larger than Kafka messages may be";
-      break;
-    case kafka::Produced::kUnknownTopic:
-      obstacle.why = "the topic does not exist";
-      break;
-    default:
-      obstacle.why = "no kafka broker answers";
-      break;
-  }
-  return Hold(obstacle);
-}
-
-bool Relay::Hold(const Obstacle& obstacle) {
-  const auto now = SteadyClock::now();
-  if (!held_ || held_->queue_full != obstacle.queue_full) {
-    held_ = Held{.table = held_ ? held_->table : 0,
-                 .since = now,
-                 .retry_at = now,
-                 .log_at = now,
-                 .queue_full = obstacle.queue_full};
-  }
-  if (obstacle.queue_full) return false;
-  held_->retry_at = now + kHeldRetry;
-  if (now < held_->log_at) return false;
-  held_->log_at = now + kHeldLog;
-  logger_.Error("an event cannot be relayed: everything behind it waits",
-                {{"event_id", obstacle.event_id},
-                 {"topic", obstacle.topic},
-                 {"why", obstacle.why},
-                 {"commit_lsn", commit_lsn_}});
-  observer_.Trouble("event " + std::string(obstacle.event_id) + " is held: " + obstacle.why);
-  return false;
-}
-
-void Relay::OnDelivery(const kafka::Delivery& delivery) {
-  if (!delivery.ok()) {
-    logger_.Error("kafka refused an event: everything unacknowledged is sent again",
-                  {{"event_id", delivery.Header("ce_id")},
-                   {"topic", delivery.topic},
-                   {"why", delivery.Reason()}});
-    throw kafka::Fault(delivery.code, "an event was refused: " + delivery.Reason());
-  }
-  observer_.Acknowledged(delivery.topic, acknowledgements_.Acknowledge(delivery.token));
 }
 
 void Relay::SendStatusIfDue() {
@@ -369,7 +271,8 @@ void Relay::Pause(const std::stop_token& stop, milliseconds limit) {
 void Relay::Stop() {
   try {
     if (stream_) waiter_.Forget(stream_->socket());
-    if (producer_) (void)AwaitDeliveries({}, SteadyClock::now() + kStopLimit);
+    const auto began = stopping_since_.value_or(SteadyClock::now());
+    if (producer_) (void)AwaitDeliveries({}, began + kStopLimit);
     if (stream_) {
       SendStatus();
       stream_->Finish(kFinishLimit);

@@ -48,8 +48,9 @@ class Relay {
   // IsAuthentication.
   void CheckCredentials();
 
-  // Relays until it is stopped; then hands over what is in flight, confirms it and returns, within
-  // kStopLimit and a second. Faults of both servers are logged, counted and outlived.
+  // Relays until it is stopped; then reads the transaction it is in to its end, hands over what is
+  // in flight, confirms it and returns, within kStopLimit and a second. Faults of both servers are
+  // logged, counted and outlived.
   void Run(const std::stop_token& stop);
 
   static constexpr std::chrono::milliseconds kStopLimit{6000};
@@ -77,18 +78,21 @@ class Relay {
   [[nodiscard]] Lsn ResumePosition(const pg::SystemIdentity& server, const pg::Slot& slot);
   void Stream(const std::stop_token& stop);
   void Disconnect();
+  void NameTheRefused();
   void DropProducer();
   void Pause(const std::stop_token& stop, std::chrono::milliseconds limit);
   [[nodiscard]] bool AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline);
   void Stop();
 
-  [[nodiscard]] bool ReadAvailable();
+  [[nodiscard]] bool ReadAvailable(const std::stop_token& stop);
+  [[nodiscard]] bool EndsHere(const std::stop_token& stop);
   void Handle(const pg::Frame& frame);
   void HandleInsert(const Insert& insert);
   [[nodiscard]] bool TryHeld();
   [[nodiscard]] bool TryProduce(const Readable<Table>& table);
   [[nodiscard]] bool Hold(const Obstacle& obstacle);
   void OnDelivery(const kafka::Delivery& delivery);
+  void LogRefusal(const kafka::Delivery& delivery);
 
   void SendStatusIfDue();
   void SendStatus();
@@ -116,6 +120,7 @@ class Relay {
   Lsn seen_;       // newest position of the server we know of
   Lsn confirmed_;  // as last told to the server
   SteadyTime status_sent_;
+  std::optional<SteadyTime> stopping_since_;
   std::chrono::milliseconds status_interval_{1000};
 };
 

@@ -54,6 +54,11 @@ void Acknowledgements::Advance(Lsn position) {
   if (position > confirmed_) confirmed_ = position;
 }
 
+void Acknowledgements::Pass(Lsn position) {
+  passed_ = position;
+  Settle();
+}
+
 std::optional<Instant> Acknowledgements::Oldest() const {
   if (transactions_.empty()) return std::nullopt;
   return transactions_.front().commit_time;
@@ -66,6 +71,7 @@ void Acknowledgements::Settle() {
     transactions_.pop_front();
     ++first_;
   }
+  if (transactions_.empty() && passed_ > confirmed_) confirmed_ = passed_;
 }
 
 }  // namespace countersign::relay

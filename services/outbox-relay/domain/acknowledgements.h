@@ -39,6 +39,9 @@ class Acknowledgements {
   Instant Acknowledge(Token token);
   // Nothing of ours lies before `position`. Only when Idle.
   void Advance(Lsn position);
+  // Nothing of ours lies before `position` but what was opened until now: counts as soon as that is
+  // acknowledged.
+  void Pass(Lsn position);
 
   // Resuming here loses nothing. Never goes back.
   [[nodiscard]] Lsn Confirmed() const { return confirmed_; }
@@ -62,6 +65,7 @@ class Acknowledgements {
   bool open_ = false;
   std::size_t in_flight_ = 0;
   Lsn confirmed_;
+  Lsn passed_;
 };
 
 }  // namespace countersign::relay

@@ -104,6 +104,36 @@ TEST(AcknowledgementsTest, NeverGoesBack) {
   EXPECT_EQ(acknowledgements.Confirmed(), Lsn{60});
 }
 
+TEST(AcknowledgementsTest, APassedPositionCountsOnceEverythingBeforeItIsAcknowledged) {
+  Acknowledgements acknowledgements(Lsn{0});
+  acknowledgements.Pass(Lsn{5});
+  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{5});
+  const auto first = Add(acknowledgements, 1, 10);
+  acknowledgements.Pass(Lsn{20});
+  const auto second = Add(acknowledgements, 1, 30);
+  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{5});
+  acknowledgements.Acknowledge(second);
+  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{5});
+  acknowledgements.Acknowledge(first);
+  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{30});
+  const auto third = Add(acknowledgements, 1, 40);
+  acknowledgements.Pass(Lsn{90});
+  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{30});
+  acknowledgements.Acknowledge(third);
+  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{90});
+}
+
+TEST(AcknowledgementsTest, APositionPassedInsideATransactionDoesNotConfirmIt) {
+  Acknowledgements acknowledgements(Lsn{0});
+  acknowledgements.Open(At(1));
+  const auto token = acknowledgements.AddEvent();
+  acknowledgements.Pass(Lsn{8});
+  acknowledgements.Acknowledge(token);
+  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{0});
+  acknowledgements.Close(Lsn{10});
+  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{10});
+}
+
 TEST(AcknowledgementsTest, IsFullAtItsLimit) {
   Acknowledgements acknowledgements(Lsn{0});
   const auto first = Add(acknowledgements, 1, 1);

@@ -1,0 +1,154 @@
+// What the relay does with the messages of the stream: from a row to a record, and what if Kafka
+// does not take it.
+#include <algorithm>
+#include <utility>
+
+#include "libs/core/failpoint.h"
+#include "services/outbox-relay/relay.h"
+
+namespace countersign::relay {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr milliseconds kHeldRetry{1'000};
+constexpr milliseconds kHeldLog{10'000};
+constexpr milliseconds kRefusalNews{200};
+
+}  // namespace
+
+void Relay::Handle(const pg::Frame& frame) {
+  seen_ = std::max(seen_, frame.wal_end);
+  if (frame.kind == pg::Frame::Kind::kKeepalive) {
+    // WAL of other tables need not be kept for us.
+    acknowledgements_.Pass(frame.wal_end);
+    if (frame.reply_requested) SendStatus();
+    return;
+  }
+  Failpoint("after_read");
+  const Message message = decoder_.Decode(frame.data);
+  if (const auto* begin = std::get_if<Begin>(&message)) {
+    acknowledgements_.Open(begin->commit_time);
+    commit_lsn_ = ToString(begin->final_lsn);
+  } else if (const auto* insert = std::get_if<Insert>(&message)) {
+    HandleInsert(*insert);
+  } else if (const auto* commit = std::get_if<Commit>(&message)) {
+    acknowledgements_.Close(commit->end_lsn);
+    observer_.TransactionRead();
+  } else if (const auto* relation = std::get_if<Relation>(&message)) {
+    tables_.insert_or_assign(relation->oid,
+                             MapTable(*relation, settings_.columns, settings_.source_prefix));
+  }
+}
+
+void Relay::HandleInsert(const Insert& insert) {
+  const auto table = tables_.find(insert.oid);
+  if (table == tables_.end()) throw DecodeFault("a row of a table that was not described");
+  row_ = insert.fields;
+  if (!TryProduce(table->second)) held_->table = insert.oid;
+}
+
+bool Relay::TryHeld() {
+  const auto now = SteadyClock::now();
+  if (!held_->queue_full && now < held_->retry_at) return false;
+  if (!TryProduce(tables_.at(held_->table))) return false;
+  if (held_->queue_full) {
+    observer_.QueueFull(SteadyClock::now() - held_->since);
+  } else {
+    logger_.Info("the event held back was taken");
+    observer_.Trouble({});
+  }
+  held_.reset();
+  return true;
+}
+
+bool Relay::TryProduce(const Readable<Table>& table) {
+  if (!table) return Hold({.why = table.error()});
+  const auto row = ReadRow(*table, *row_);
+  if (!row) return Hold({.why = row.error()});
+  const auto built = header_builder_.Build(*row, table->source, commit_lsn_);
+  if (!built) return Hold({.why = built.error(), .event_id = row->event_id, .topic = row->topic});
+  kafka::Headers headers((*built)->size());
+  for (const auto& [name, value] : **built) headers.Add(name, value);
+  const auto token = acknowledgements_.AddEvent();
+  const auto produced = producer_->Produce(
+      {.topic = row->topic, .key = row->key, .value = row->payload, .token = token}, headers);
+  if (produced == kafka::Produced::kQueued) {
+    Failpoint("after_produce");
+    return true;
+  }
+  acknowledgements_.TakeBack();
+  Obstacle obstacle{.event_id = row->event_id, .topic = row->topic};
+  switch (produced) {
+    case kafka::Produced::kQueueFull:
+      obstacle.queue_full = true;
+      break;
+    case kafka::Produced::kTooLarge:
+      obstacle.why = "larger than Kafka messages may be";
+      break;
+    case kafka::Produced::kUnknownTopic:
+      obstacle.why = "the topic does not exist";
+      break;
+    default:
+      obstacle.why = "no kafka broker answers";
+      break;
+  }
+  return Hold(obstacle);
+}
+
+bool Relay::Hold(const Obstacle& obstacle) {
+  const auto now = SteadyClock::now();
+  if (!held_ || held_->queue_full != obstacle.queue_full) {
+    held_ = Held{.table = held_ ? held_->table : 0,
+                 .since = now,
+                 .retry_at = now,
+                 .log_at = now,
+                 .queue_full = obstacle.queue_full};
+  }
+  if (obstacle.queue_full) return false;
+  held_->retry_at = now + kHeldRetry;
+  if (now < held_->log_at) return false;
+  held_->log_at = now + kHeldLog;
+  logger_.Error("an event cannot be relayed: everything behind it waits",
+                {{"event_id", obstacle.event_id},
+                 {"topic", obstacle.topic},
+                 {"why", obstacle.why},
+                 {"commit_lsn", commit_lsn_}});
+  observer_.Trouble("event " + std::string(obstacle.event_id) + " is held: " + obstacle.why);
+  return false;
+}
+
+void Relay::OnDelivery(const kafka::Delivery& delivery) {
+  if (!delivery.ok()) {
+    LogRefusal(delivery);
+    throw kafka::Fault(delivery.code, "an event was refused: " + delivery.Reason());
+  }
+  observer_.Acknowledged(delivery.topic, acknowledgements_.Acknowledge(delivery.token));
+}
+
+void Relay::LogRefusal(const kafka::Delivery& delivery) {
+  logger_.Error("kafka refused an event: everything unacknowledged is sent again",
+                {{"event_id", delivery.Header("ce_id")},
+                 {"topic", delivery.topic},
+                 {"why", delivery.Reason()}});
+}
+
+// A client dies before it tells which event it died of.
+void Relay::NameTheRefused() {
+  if (!producer_) return;
+  const auto end = SteadyClock::now() + kRefusalNews;
+  for (bool named = false; !named && SteadyClock::now() < end;) {
+    waiter_.Wait(std::chrono::ceil<milliseconds>(end - SteadyClock::now()));
+    try {
+      (void)producer_->Drain([&](const kafka::Delivery& delivery) {
+        if (named || delivery.ok()) return;
+        LogRefusal(delivery);
+        named = true;
+      });
+    } catch (const kafka::Fault&) {  // it is dead, which we know
+    }
+  }
+}
+
+}  // namespace countersign::relay
