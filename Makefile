@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .run/toolchain/python/bin/python
 STACK := $(PYTHON) -m deploy.dev.stack
 CTL := build/release/bin/countersignctl
+IN_STACK := [ -e .run/env ] || { echo "the stack is not up: make up" >&2; exit 1; }; source .run/env &&
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 export CCACHE_MAXSIZE ?= 5G
@@ -38,7 +39,10 @@ gen-pb: setup ## generate the C++ code of api/
 	@tools/build.sh release countersign_api countersign_api_events
 install: build ## install binaries, migrations and example configuration below PREFIX
 	@cmake --install build/release --prefix $${PREFIX:?say PREFIX=/where/to} >/dev/null
-clean: down ## remove builds and everything the stack wrote
+	@echo "installed below $$PREFIX"
+clean: ## remove builds and everything that stacks of this checkout wrote
+	@[ ! -e .run/toolchain/python ] || find .run -name ports.json -printf '%h\n' | while read -r folder; do \
+	  $(STACK) down --remove --run-dir "$$folder"; done
 	@rm -rf build .run
 
 ##@ Test
@@ -65,17 +69,17 @@ bench: build ## measure; ONLY=signup for one; writes bench/results/*.json
 ##@ Operate the development stack
 run: up ## the same as up
 migrate-up: ## apply migrations to the stack's database
-	@source .run/env && $(CTL) migrate up
+	@$(IN_STACK) $(CTL) migrate up
 migrate-down: ## take the last migration back
-	@source .run/env && $(CTL) migrate down
+	@$(IN_STACK) $(CTL) migrate down
 migrate-status: ## which migrations are applied
-	@source .run/env && $(CTL) migrate status
+	@$(IN_STACK) $(CTL) migrate status
 kafka-topics: ## create missing topics from deploy/topics.yaml
-	@source .run/env && $(CTL) topics apply
+	@$(IN_STACK) $(CTL) topics apply
 kafka-consume: ## print events of TOPIC (default auth.log) from the beginning
-	@source .run/env && $(CTL) events tail --topic $(or $(TOPIC),auth.log) --from-beginning
+	@$(IN_STACK) $(CTL) events tail --topic $(or $(TOPIC),auth.log) --from-beginning
 outbox-status: ## how far the relay is behind
-	@source .run/env && $(CTL) outbox status
+	@$(IN_STACK) $(CTL) outbox status
 
 ##@ Release
 docs: build ## print docs/configuration.md and docs/errors.md from the code

@@ -63,7 +63,7 @@ def recvlogical_seconds(database, end):
 
 
 def bare_producer(brokers, count):
-    out = subprocess.run([frame.BIN / "countersign-produce", brokers, "user.created.dlt", str(count)], check=True, capture_output=True, text=True)
+    out = subprocess.run([frame.BIN / "countersign-produce", brokers, "artist.created", str(count)], check=True, capture_output=True, text=True)
     return json.loads(out.stdout)["per_second"]
 
 

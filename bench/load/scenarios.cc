@@ -70,7 +70,7 @@ class Login final : public Scenario {
     auto& stub = *stubs_[sequence % stubs_.size()];
     stub.async()->LoginWithPhoneNumber(
         &call->context, &call->request, &call->response,
-        [this, &stub, call, done = std::move(done)](const grpc::Status& status) {
+        [&stub, call, done = std::move(done)](const grpc::Status& status) {
           if (!status.ok()) return done("login " + OutcomeOf(status));
           Validate(stub, call->response.verification().verification_id(), done);
         });

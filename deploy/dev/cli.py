@@ -1,11 +1,13 @@
 """The command line of the development stack: up, down, status, logs."""
 import argparse
 import os
+import pathlib
 import re
+import shlex
 import signal
 import subprocess
 import sys
-import threading
+import time
 
 from deploy.dev import stack as stack_module
 from deploy.dev.process import StackError
@@ -34,46 +36,88 @@ def parser():
 
 def masked(value):
     """Without the password of a URL or a connection string: terminals are scrolled back and shared."""
-    return re.sub(r"(://[^:/@]+:|password=)[^@\s]+", r"\1***", value)
+    return re.sub(r"(://[^:/@\s]+:)[^@/\s]+(?=@)|(password=)\S+", r"\1\2***", value)
+
+
+def recorded(run_dir):
+    """The variables that the last `up` wrote."""
+    file = pathlib.Path(run_dir) / "env"
+    if not file.exists():
+        return {}
+    words = shlex.split(file.read_text())
+    return dict(word.split("=", 1) for word in words if "=" in word)
 
 
 def up(arguments):
     stack = stack_module.Stack(arguments.run_dir, arguments.only, build=arguments.build,
-                               embedded=arguments.foreground, existing=True, fresh=arguments.fresh)
+                               embedded=arguments.foreground, existing=os.environ, fresh=arguments.fresh)
+    signal.signal(signal.SIGTERM, interrupt)
     stack.start()
-    width = max(len(name) for name in stack.variables())
-    for name, value in stack.variables().items():
-        print(f"{name:<{width}}  {masked(value)}")
-    print(f"\nto use them: source {os.path.relpath(stack.run_dir / 'env')}")
+    print(summary(stack), flush=True)
     if arguments.foreground:
-        stopped = threading.Event()
-        signal.signal(signal.SIGTERM, lambda *_: stopped.set())
         try:
-            while not stopped.wait(0.5):
-                dead = [part for part in stack.parts.values() if not part.running()]
-                if dead:
-                    raise dead[0].process.failure("died")
-        except KeyboardInterrupt:
-            pass
+            watch(stack)
         finally:
             stack.stop()
     return 0
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def summary(stack):
+    variables = stack.variables()
+    width = max(len(name) for name in variables)
+    lines = [f"{name:<{width}}  {masked(value)}" for name, value in variables.items()]
+    env = os.path.relpath(stack.run_dir / "env")
+    lines += ["", f"to use them:  source {env}"]
+    if "AUTH_GRPC" in variables:
+        call = f"{os.path.relpath(stack.binary('countersignctl'))} call"
+        lines += [
+            "", "to try it, after that:",
+            f"""  {call} SignupWithPhoneNumber '{{"phoneNumber": "+4915112345678", "firstName": "Ada"}}'""",
+            f"""  {call} VerifyPhoneNumber '{{"verificationId": "FROM THE ANSWER", "code": "FROM THE PHONE"}}'""",
+            f"""  {call} IntrospectToken '{{"token": "FROM THE ANSWER"}}'""",
+        ]
+    if "TWILIO_FAKE" in variables:
+        lines += ["what the phone shows:", '  curl "$TWILIO_FAKE/_fake/messages?to=%2B4915112345678"']
+    return "\n".join(lines)
+
+
+def watch(stack):
+    """Until Ctrl-C or SIGTERM; a part that dies ends it too."""
+    try:
+        while True:
+            dead = [part for part in stack.parts.values() if not part.running()]
+            if dead:
+                raise dead[0].process.failure("died")
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        pass
+
+
 def down(arguments):
+    before = recorded(arguments.run_dir)
     stack = stack_module.Stack(arguments.run_dir, arguments.only)
     for name in stack.stop():
         print(f"stack: {name} did not stop in time and was killed")
+    servers = stack_module.Stack(arguments.run_dir, existing=before)
+    if servers.server("postgres").existing and "relay" in stack.parts:
+        print("stack: the replication slot `countersign` stays in the existing database and keeps its WAL; if the relay\n"
+              "stack: is not to come back: SELECT pg_drop_replication_slot('countersign')")
     if arguments.remove:
         stack.remove_data()
     return 0
 
 
 def status(arguments):
-    stack = stack_module.Stack(arguments.run_dir, arguments.only)
+    stack = stack_module.Stack(arguments.run_dir, arguments.only, existing=recorded(arguments.run_dir))
     healthy = True
     for name, part in stack.parts.items():
-        if part.running():
+        if part.existing:
+            print(f"{name:<12} existing  {part.address}")
+        elif part.running():
             ports = ", ".join(str(stack.ports.get(port)) for port in part.ports())
             print(f"{name:<12} running   pid {part.pid}, port {ports}")
         else:

@@ -84,6 +84,19 @@ def jars():
     return home
 
 
+def answers_as_broker(host, port):
+    """A broker answers ApiVersions once it is registered and unfenced, not before."""
+    request = struct.pack(">hhih", 18, 0, 1, -1)
+    try:
+        with socket.create_connection((host, port), timeout=2) as connection:
+            connection.settimeout(2)
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = connection.recv(10)
+            return len(answer) == 10 and struct.unpack(">iih", answer)[1:] == (1, 0)
+    except OSError:
+        return False
+
+
 class Kafka(Part):
     name = "kafka"
     stop_seconds = 30
@@ -119,16 +132,7 @@ class Kafka(Part):
         return [*self._java("-Xms256m", "-Xmx512m"), "kafka.Kafka", self.stack.run_dir / "kafka" / "server.properties"]
 
     def serves(self):
-        """A broker answers ApiVersions once it is registered and unfenced, not before."""
-        request = struct.pack(">hhih", 18, 0, 1, -1)
-        try:
-            with socket.create_connection(("127.0.0.1", self.stack.ports.get("kafka")), timeout=2) as connection:
-                connection.settimeout(2)
-                connection.sendall(struct.pack(">i", len(request)) + request)
-                answer = connection.recv(10)
-                return len(answer) == 10 and struct.unpack(">iih", answer)[1:] == (1, 0)
-        except OSError:
-            return False
+        return answers_as_broker("127.0.0.1", self.stack.ports.get("kafka"))
 
     def _java(self, *options):
         java = shutil.which("java")

@@ -3,7 +3,7 @@ import os
 import signal
 import time
 
-from deploy.dev.process import Process
+from deploy.dev.process import Process, StackError
 
 
 class Part:
@@ -12,7 +12,9 @@ class Part:
     settings: overrides of the part's configuration; environment: added to its environment.
     """
     name = ""
-    needs = ()
+    servers = ()      # which servers must run before it starts
+    after = ()        # other parts and steps that come first if they are to be started too
+    existing = False  # a server that somebody else runs
     ready_seconds = 60
     stop_seconds = 20
     stop_signal = signal.SIGTERM
@@ -45,6 +47,10 @@ class Part:
         """Name -> value for .run/env."""
         return {}
 
+    def trouble(self):
+        """Why it does not serve yet, in its own words, if it has any."""
+        return ""
+
     # What callers use.
     @property
     def log(self):
@@ -61,12 +67,15 @@ class Part:
         """Starts it without waiting."""
         if self.running():
             return
-        for port in self.ports():
-            self.stack.ports.renew_if_taken(port)
+        self.renew_ports()
         self.prepare()
         self.process.start(
             self.command(), environment={**os.environ, **self.base_environment(), **self.environment},
             user=self.user, death_signal=self.death_signal if self.stack.embedded else None, folder=self.folder)
+
+    def renew_ports(self):
+        for port in self.ports():
+            self.stack.ports.renew_if_taken(port, patience=30.0 if self.process.was_started else 0.0)
 
     def base_environment(self):
         return {}
@@ -78,8 +87,12 @@ class Part:
                 failure = self.process.failure("did not start")
                 self.process.forget()
                 raise failure
+            if self.stack.giving_up.is_set():
+                raise StackError(f"{self.name}: the start was given up")
             if time.monotonic() > deadline:
-                raise self.process.failure(f"does not serve after {self.ready_seconds} s")
+                why = self.trouble()
+                raise self.process.failure(
+                    f"does not serve after {self.ready_seconds} s" + (f" ({why})" if why else ""))
             time.sleep(0.02)
 
     def start(self):

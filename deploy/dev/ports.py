@@ -1,7 +1,10 @@
 """Free loopback ports, remembered in the run folder so that a restart finds the same ones."""
 import json
+import os
 import random
 import socket
+import threading
+import time
 
 # Below the kernel's ephemeral range: no outgoing connection can take one between our look and the
 # server's bind.
@@ -9,24 +12,37 @@ FIRST, LAST = 20000, 32000
 
 
 class Ports:
+    """Thread safe: parts start at the same time."""
+
     def __init__(self, run_dir):
         self._file = run_dir / "ports.json"
+        self._lock = threading.Lock()
 
     def get(self, name):
         """The port of a listener; chosen at the first call."""
-        known = self._load()
-        if name not in known:
-            known[name] = _free_port(set(known.values()))
-            self._save(known)
-        return known[name]
+        with self._lock:
+            known = self._load()
+            return known[name] if name in known else self._choose(name, known)
 
-    def renew_if_taken(self, name):
-        """Before a start: another program may have taken the remembered port meanwhile."""
-        if _is_free(self.get(name)):
+    def peek(self, name):
+        """The port of a listener, or None if none was ever chosen."""
+        return self._load().get(name)
+
+    def renew_if_taken(self, name, patience=0.0):
+        """Before a start: another program may have taken the remembered port meanwhile. A port that
+        others were already told is waited for: its last owner may still be dying."""
+        port, deadline = self.get(name), time.monotonic() + patience
+        while not _is_free(port) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if _is_free(port):
             return
-        known = self._load()
+        with self._lock:
+            self._choose(name, self._load())
+
+    def _choose(self, name, known):
         known[name] = _free_port(set(known.values()))
         self._save(known)
+        return known[name]
 
     def _load(self):
         try:
@@ -36,7 +52,9 @@ class Ports:
 
     def _save(self, known):
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(json.dumps(known, indent=1, sort_keys=True))
+        half = self._file.with_suffix(f".{os.getpid()}.new")
+        half.write_text(json.dumps(known, indent=1, sort_keys=True))
+        half.replace(self._file)
 
 
 def _is_free(port):

@@ -88,16 +88,16 @@ class Postgres(Part):
         self._make_roles()
 
     def endpoints(self):
-        return {"DATABASE_URL": self.url(DATABASE)}
+        return {"DATABASE_URL": self.url()}
 
-    def url(self, database, role=OWNER):
-        """URL of a database on this server for one of its roles."""
+    def url(self, role=OWNER):
+        """URL of the services' database for one of the server's roles."""
         secret = self.stack.secrets.get(f"{role}.password")
-        return f"postgresql://{role}:{secret}@127.0.0.1:{self.stack.ports.get('postgres')}/{database}"
+        return f"postgresql://{role}:{secret}@127.0.0.1:{self.stack.ports.get('postgres')}/{DATABASE}"
 
-    def conninfo(self, database="postgres", role=OWNER):
-        secret = self.stack.secrets.get(f"{role}.password")
-        return (f"host=127.0.0.1 port={self.stack.ports.get('postgres')} user={role} "
+    def conninfo(self, database="postgres"):
+        secret = self.stack.secrets.get(f"{OWNER}.password")
+        return (f"host=127.0.0.1 port={self.stack.ports.get('postgres')} user={OWNER} "
                 f"password={secret} dbname={database}")
 
     def query(self, sql, database=DATABASE):

@@ -80,6 +80,7 @@ class Process:
         self.log = run_dir / "logs" / f"{name}.log"
         self._record = run_dir / "pids" / f"{name}.json"
         self._child = None
+        self._log_begin = 0   # where the lines of this start begin
 
     def identity(self):
         try:
@@ -93,9 +94,10 @@ class Process:
         return identity.pid if identity else None
 
     def running(self):
-        if self._child:
-            self._child.poll()
         identity = self.identity()
+        if identity and self._child and self._child.pid == identity.pid:
+            # The state of its first thread is no answer: others may still hold its port.
+            return self._child.poll() is None
         return bool(identity and identity.alive())
 
     def crashed(self):
@@ -120,6 +122,7 @@ class Process:
             wrapper += ["--"]
         with self.log.open("ab") as log:
             os.chmod(self.log, 0o600)
+            self._log_begin = log.tell()
             self._child = _forker.submit(
                 subprocess.Popen, wrapper + [str(word) for word in command], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, cwd=folder, start_new_session=True,
@@ -127,6 +130,11 @@ class Process:
             ).result()
         identity = Identity.of(self._child.pid)
         self._record.write_text(json.dumps(dataclasses.asdict(identity)))
+
+    @property
+    def was_started(self):
+        """By this very program, whether or not it still runs."""
+        return self._child is not None
 
     def exit_code(self):
         """Of a child of this very program; None if unknown."""
@@ -167,10 +175,10 @@ class Process:
 
     def last_lines(self, count=15):
         try:
-            text = self.log.read_text(errors="replace")
+            text = self.log.read_bytes()[self._log_begin:]
         except FileNotFoundError:
             return []
-        return text.splitlines()[-count:]
+        return text.decode(errors="replace").splitlines()[-count:]
 
     def failure(self, what):
         """The error that says which part failed and shows its last words."""

@@ -21,6 +21,18 @@ class SecretStore:
     def get(self, name):
         return self.path(name).read_text().strip()
 
+    def peek(self, name):
+        """The secret, or None if it was never made."""
+        file = self._folder / name
+        return file.read_text().strip() if file.exists() else None
+
+    def keep(self, name, text):
+        """Writes a secret that something else decides, for example a URL, and returns its file."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = self._folder / name
+        write_private(file, text)
+        return file
+
 
 def write_private(file, text):
     """Writes a file that is never, not even for a moment, readable by others."""

@@ -5,28 +5,32 @@ usage: python -m deploy.dev.stack up|down|status|logs [options]
 Everything it writes is below .run/ (see --run-dir). DATABASE_URL and KAFKA_BROKERS name existing
 servers to use instead of private ones. Tests use class Stack directly:
 
-    with Stack(run_dir=folder, fresh=True) as stack:
+    with Stack(run_dir=folder, fresh=True, settings={"otp": {"provider": "twilio-verify"}}) as stack:
         stack.part("relay").kill()
         stack.part("relay").start()
 """
-import concurrent.futures
 import contextlib
 import fcntl
 import os
 import pathlib
+import shlex
 import shutil
 import sys
-import time
+import threading
 
+from deploy.dev import existing as existing_servers
 from deploy.dev.kafka import Kafka
+from deploy.dev.launch import run_in_order
 from deploy.dev.ports import Ports
 from deploy.dev.postgres import Postgres
 from deploy.dev.process import StackError
+from deploy.dev.provision import STEPS
 from deploy.dev.secret_store import SecretStore, write_private
+from deploy.dev.services import Auth, Otp, Relay, TwilioFake
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVERS = {"postgres": Postgres, "kafka": Kafka}
-PARTS = SERVERS
+PARTS = {**SERVERS, "twilio": TwilioFake, "otp": Otp, "auth": Auth, "relay": Relay}
 
 
 class Stack:
@@ -38,12 +42,12 @@ class Stack:
     settings:    part -> overrides of its configuration
     environment: part -> additions to its environment, for example failpoints
     embedded:    children die with this program, whatever kills it
-    existing:    take DATABASE_URL and KAFKA_BROKERS of the environment as servers to use
+    existing:    variables that may name servers to use (DATABASE_URL, KAFKA_BROKERS)
     fresh:       begin with empty servers
     """
 
     def __init__(self, run_dir=ROOT / ".run", only=None, build="release", settings=None, environment=None,
-                 embedded=True, existing=False, fresh=False):
+                 embedded=True, existing=None, fresh=False):
         self.run_dir = pathlib.Path(run_dir).resolve()
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self.build = ROOT / "build" / build
@@ -51,27 +55,45 @@ class Stack:
         self.environment = environment or {}
         self.embedded = embedded
         self.fresh = fresh
+        self.giving_up = threading.Event()
         self.ports = Ports(self.run_dir)
         self.secrets = SecretStore(self.run_dir)
+        self.keys_dir = self.run_dir / "keys"
+        self.tls_dir = self.run_dir / "tls"
         unknown = set(only or ()) - set(PARTS)
         if unknown:
             raise StackError(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-        self.parts = {name: make(self) for name, make in PARTS.items() if not only or name in only}
+        self._all = {name: make(self) for name, make in PARTS.items()}
+        self._all.update(existing_servers.choose(existing or {}, self))
+        self.parts = {name: part for name, part in self._all.items() if not only or name in only}
+        _reach_loopback_without_proxy()
 
     def part(self, name):
         return self.parts[name]
+
+    def server(self, name):
+        """Any part, wanted here or not: where its users find it."""
+        return self._all[name]
+
+    def binary(self, name):
+        file = self.build / "bin" / name
+        if not file.exists():
+            raise StackError(f"{file} is missing; `make build` makes it")
+        return file
 
     def start(self):
         """Starts what is not running; on any failure stops again what it started."""
         with self._lock():
             if self.fresh:
                 self.remove_data()
-            running_before = {name for name, part in self.parts.items() if part.running()}
+                self.fresh = False
+            stopped = [part for part in self.parts.values() if part.existing or not part.running()]
+            self.giving_up.clear()
             try:
-                self._start_servers()
+                self._start(stopped)
                 self._write_environment()
             except BaseException:
-                self._stop([part for name, part in self.parts.items() if name not in running_before])
+                self._stop(stopped)
                 raise
         return self
 
@@ -82,7 +104,9 @@ class Stack:
 
     def remove_data(self):
         """Forgets everything the servers hold; they must be stopped."""
-        if any(part.running() for part in self.parts.values()):
+        if any(part.existing for part in self._all.values()):
+            raise StackError("existing servers are used: what they hold is not removed from here")
+        if any(part.running() for part in self._all.values()):
             raise StackError("the stack is running")
         Postgres(self).remove_data()
         for folder in ("kafka", "logs"):
@@ -100,10 +124,11 @@ class Stack:
         self.stop()
 
     def variables(self):
-        """What .run/env holds."""
+        """What .run/env holds: of the parts wanted, and of others that run."""
         found = {}
-        for part in self.parts.values():
-            found.update(part.endpoints())
+        for name, part in self._all.items():
+            if name in self.parts or part.running():
+                found.update(part.endpoints())
         return {**found, **self.test_environment()}
 
     def test_environment(self):
@@ -115,11 +140,16 @@ class Stack:
             found["COUNTERSIGN_TEST_KAFKA"] = self.parts["kafka"].address
         return found
 
-    def _start_servers(self):
-        servers = [part for name, part in self.parts.items() if name in SERVERS]
-        with concurrent.futures.ThreadPoolExecutor(max_workers=len(SERVERS)) as threads:
-            for started in [threads.submit(part.start) for part in servers]:
-                started.result()
+    def _start(self, parts):
+        for part in parts:
+            for server in part.servers:
+                if server not in self.parts and not self.server(server).running():
+                    raise StackError(f"{part.name} needs {server}, which does not run")
+            part.renew_ports()   # before anything writes a neighbour's address down
+        steps = [STEPS[name](self) for name in STEPS if any(name in part.after for part in parts)]
+        tasks = {part.name: (part.servers + part.after, part.start) for part in parts}
+        tasks.update({step.name: (step.after, step.run) for step in steps})
+        run_in_order(tasks, self.giving_up)
 
     def _stop(self, parts):
         killed = []
@@ -134,7 +164,7 @@ class Stack:
         return killed
 
     def _write_environment(self):
-        lines = [f"export {name}='{value}'\n" for name, value in self.variables().items()]
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.variables().items()]
         write_private(self.run_dir / "env", "".join(lines))
 
     @contextlib.contextmanager
@@ -144,16 +174,11 @@ class Stack:
             yield
 
 
-def wait_for(condition, seconds, what):
-    """Polls until the condition gives something true, and returns that."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise StackError(f"not within {seconds} s: {what}")
-        time.sleep(0.02)
+def _reach_loopback_without_proxy():
+    """Everything here talks over loopback, also where the environment names a proxy for the rest."""
+    for name in ("no_proxy", "NO_PROXY"):
+        hosts = [host for host in os.environ.get(name, "").split(",") if host]
+        os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
 
 
 if __name__ == "__main__":

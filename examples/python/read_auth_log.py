@@ -37,7 +37,7 @@ def main():
                 continue
             seen.add(headers["ce_id"])
             event = json.loads(record.value())
-            who = event.get("userId", headers["ce_subject"])
+            who = event.get("user_id") or headers["ce_subject"]
             print(f"{headers['ce_time']}  {headers['ce_type']:<24} #{headers['ce_sequence']:<4} {who}")
     except KeyboardInterrupt:
         pass

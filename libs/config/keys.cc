@@ -125,19 +125,24 @@ void Keys::Flag(std::string name, bool& target, Spec spec) {
 }
 
 void Keys::Integer(std::string name, int& target, Spec spec) {
-  Add(RangedKey(std::move(name), "integer", target, spec), spec);
+  Key key = RangedKey(std::move(name), "integer", target, spec);
+  Add(std::move(key), std::move(spec));
 }
 void Keys::Integer(std::string name, std::int64_t& target, Spec spec) {
-  Add(RangedKey(std::move(name), "integer", target, spec), spec);
+  Key key = RangedKey(std::move(name), "integer", target, spec);
+  Add(std::move(key), std::move(spec));
 }
 void Keys::Number(std::string name, double& target, Spec spec) {
-  Add(RangedKey(std::move(name), "number", target, spec), spec);
+  Key key = RangedKey(std::move(name), "number", target, spec);
+  Add(std::move(key), std::move(spec));
 }
 void Keys::Duration(std::string name, std::chrono::milliseconds& target, Spec spec) {
-  Add(RangedKey(std::move(name), "duration", target, spec), spec);
+  Key key = RangedKey(std::move(name), "duration", target, spec);
+  Add(std::move(key), std::move(spec));
 }
 void Keys::Bytes(std::string name, Size& target, Spec spec) {
-  Add(RangedKey(std::move(name), "size", target, spec), spec);
+  Key key = RangedKey(std::move(name), "size", target, spec);
+  Add(std::move(key), std::move(spec));
 }
 
 void Keys::List(std::string name, std::vector<std::string>& target, Spec spec) {

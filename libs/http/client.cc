@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <future>
+#include <map>
 #include <stop_token>
 #include <system_error>
 #include <unordered_map>
@@ -103,6 +104,7 @@ class Client::Loop {
     while (!stop.stop_requested()) {
       WaitForEvents();
       StartWaiting();
+      StartDelayed();
       if (due_ && steady_clock::now() >= *due_) Act(CURL_SOCKET_TIMEOUT, 0);
       FinishDone();
     }
@@ -147,12 +149,12 @@ class Client::Loop {
   }
 
   void WaitForEvents() {
-    auto wait = kLongestWait;
-    if (due_) {
-      // Rounded up, else the last fraction of a millisecond would be spent spinning.
-      const auto left = std::chrono::ceil<milliseconds>(*due_ - steady_clock::now());
-      wait = std::clamp(left, milliseconds(0), kLongestWait);
-    }
+    auto wake_at = steady_clock::now() + kLongestWait;
+    if (due_) wake_at = std::min(wake_at, *due_);
+    if (!delayed_.empty()) wake_at = std::min(wake_at, delayed_.begin()->first);
+    // Rounded up, else the last fraction of a millisecond would be spent spinning.
+    const auto wait =
+        std::max(std::chrono::ceil<milliseconds>(wake_at - steady_clock::now()), milliseconds(0));
     std::array<epoll_event, kEventsPerTurn> events{};
     const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                  static_cast<int>(wait.count()));
@@ -183,7 +185,20 @@ class Client::Loop {
       const std::lock_guard lock(client_.mutex_);
       taken.swap(client_.waiting_);
     }
-    for (auto& waiting : taken) Start(std::move(waiting));
+    for (auto& waiting : taken) {
+      const auto delay = waiting.request.delay;
+      if (delay.count() <= 0) {
+        Start(std::move(waiting));
+      } else {
+        delayed_.emplace(steady_clock::now() + delay, std::move(waiting));
+      }
+    }
+  }
+
+  void StartDelayed() {
+    while (!delayed_.empty() && delayed_.begin()->first <= steady_clock::now()) {
+      Start(std::move(delayed_.extract(delayed_.begin()).mapped()));
+    }
   }
 
   void Start(Waiting waiting) {
@@ -233,6 +248,8 @@ class Client::Loop {
       const std::lock_guard lock(client_.mutex_);
       waiting.swap(client_.waiting_);
     }
+    for (auto& [at, delayed] : delayed_) waiting.push_back(std::move(delayed));
+    delayed_.clear();
     for (auto& one : waiting) {
       --client_.in_flight_;
       one.done(NotSent(Failure::kStopped, "the client stops"));
@@ -245,6 +262,7 @@ class Client::Loop {
   Descriptor wake_;
   MultiHandle multi_;  // closing its connections still asks for epoll_
   std::optional<steady_clock::time_point> due_;
+  std::multimap<steady_clock::time_point, Waiting> delayed_;
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> transfers_;
 };
 

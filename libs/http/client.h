@@ -41,6 +41,7 @@ struct Request {
   std::vector<Header> headers{};            // traceparent among them, if there is one
   Secret<std::string> body{};               // POST only
   std::optional<BasicCredentials> basic{};  // sent at once, without waiting for a 401
+  std::chrono::milliseconds delay{0};       // leaves no earlier; counts as under way meanwhile
 };
 
 struct Response {

@@ -25,11 +25,15 @@ class Array {
       CheckText(value);
       Open();
       AppendQuoted(literal_, value);
+    } else if constexpr (Codec<T>::kQuoted) {
+      // Quoted as a whole: bytea begins with a backslash.
+      std::string element;
+      Codec<T>::Render(element, value);
+      Open();
+      AppendQuoted(literal_, element);
     } else {
       Open();
-      if constexpr (Codec<T>::kQuoted) literal_ += '"';
       Codec<T>::Render(literal_, value);
-      if constexpr (Codec<T>::kQuoted) literal_ += '"';
     }
     literal_ += '}';
   }

@@ -5,7 +5,12 @@ namespace countersign::pg {
 
 template <typename Command, typename Answer>
 Batcher<Command, Answer>::Batcher(ConnectionSettings settings, BatcherOptions options, Work work)
-    : settings_(std::move(settings)), options_(std::move(options)), work_(std::move(work)) {
+    : settings_([&] {
+        settings.finds_by_key = true;
+        return std::move(settings);
+      }()),
+      options_(std::move(options)),
+      work_(std::move(work)) {
   Invariant(work_.statement != nullptr, "a batcher has a statement");
   Invariant(options_.connections > 0 && options_.retry_connections > 0 && options_.max_batch > 0,
             "a batcher has connections and room for a command");

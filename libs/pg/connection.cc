@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <pqxx/pqxx>
 #include <set>
 #include <string>
@@ -71,12 +73,16 @@ std::string SqlstateOf(const pqxx::sql_error& fault) {
 
 class Connection::Session {
  public:
-  explicit Session(const std::string& conninfo) : connection_(conninfo), quiet_(connection_) {
+  Session(const ConnectionSettings& settings, const std::string& conninfo)
+      : connection_(conninfo),
+        quiet_(connection_),
+        plan_life_(settings.finds_by_key ? std::optional(settings.plan_life) : std::nullopt) {
     connection_.set_verbosity(kTerse);  // details quote values
   }
 
   pqxx::result Run(const Query& query, std::span<const Param> params) {
     const std::string& name = Prepared(query);
+    RenewPlans();
     return Guarded(query.name, Unavailable::Outcome::kInDoubt, [&] {
       pqxx::nontransaction work(connection_);
       return ExecutePrepared(work, name, params);
@@ -108,6 +114,18 @@ class Connection::Session {
       return pqxx::result();
     });
     return *prepared_.insert(std::move(name)).first;
+  }
+
+  // A round trip and two milliseconds of planning, once in the life of a plan.
+  void RenewPlans() {
+    if (!plan_life_) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - plans_renewed_ < *plan_life_) return;
+    Guarded("discard_plans", Unavailable::Outcome::kNothingDone, [&] {
+      pqxx::nontransaction work(connection_);
+      return work.exec("DISCARD PLANS");
+    });
+    plans_renewed_ = now;
   }
 
   // Turns what pqxx throws into ours. `outcome` is what a connection lost during `work` means.
@@ -155,13 +173,15 @@ class Connection::Session {
   pqxx::connection connection_;
   NoNotices quiet_;  // goes before the connection
   std::set<std::string, std::less<>> prepared_;
+  const std::optional<std::chrono::milliseconds> plan_life_;  // empty: for ever
+  std::chrono::steady_clock::time_point plans_renewed_ = std::chrono::steady_clock::now();
   bool lost_ = false;
 };
 
 Connection::Connection(const ConnectionSettings& settings) {
   const auto conninfo = FullConninfo(settings);
   try {
-    session_ = std::make_unique<Session>(conninfo.Reveal());
+    session_ = std::make_unique<Session>(settings, conninfo.Reveal());
   } catch (const pqxx::failure&) {
     // The text of libpq names host and user, and sometimes more: ours does not repeat it.
     throw Unavailable("cannot connect to the database", "08001",

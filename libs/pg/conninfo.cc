@@ -106,6 +106,7 @@ Secret<std::string> FullConninfo(const ConnectionSettings& settings) {
       " -c lock_timeout={} -c statement_timeout={} -c timezone=UTC -c datestyle=ISO"
       " -c bytea_output=hex",
       settings.lock_timeout.count(), settings.statement_timeout.count());
+  if (settings.finds_by_key) options["options"] += " -c enable_seqscan=off";
   return Secret<std::string>(Joined(options));
 }
 

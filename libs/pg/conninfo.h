@@ -16,6 +16,12 @@ struct ConnectionSettings {
   // request, so that a connection made anew has them too.
   std::chrono::milliseconds lock_timeout{100};
   std::chrono::milliseconds statement_timeout{2'000};
+  // Every statement finds its rows by key; a batcher sets this itself. The plan of a statement is
+  // made once and used until somebody analyses its tables. One made while they are empty reads them
+  // from end to end, and goes on to do so when they hold millions of rows. So whole tables are not
+  // read, and no plan is older than this.
+  bool finds_by_key = false;
+  std::chrono::milliseconds plan_life{10'000};
   // Limits of ours: for making a connection (whole seconds, at least 2, by libpq), and for how long
   // sent data may stay unacknowledged before the connection counts as lost.
   std::chrono::milliseconds connect_timeout{3'000};

@@ -58,7 +58,8 @@ struct Process::State {
         wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         logger(std::move(service), settings.log_level),
         budget(settings.stop_budget),
-        endpoint(settings.metrics_listen, metrics, [this] { return Health(); }),
+        endpoint(std::in_place, settings.metrics_listen, metrics, [this] { return Health(); }),
+        address(endpoint->address()),
         watch([this](const std::stop_token& stop) { Watch(stop); }) {}
 
   ~State() {
@@ -130,6 +131,7 @@ struct Process::State {
   std::string Health() {
     const std::scoped_lock lock(mutex);
     if (stop_by) return "stopping";
+    if (!ready) return "starting";
     for (const auto& [what, health] : healths) {
       if (const std::string fault = health(); !fault.empty()) return what + ": " + fault;
     }
@@ -144,12 +146,14 @@ struct Process::State {
 
   std::mutex mutex;
   std::condition_variable stop_wanted;
+  bool ready = false;
   std::optional<Deadline> stop_by;
   int exit_code = 0;
   std::vector<std::pair<std::string, std::function<void(Deadline)>>> stops;
   std::vector<std::pair<std::string, std::function<std::string()>>> healths;
 
-  metrics::Endpoint endpoint;
+  std::optional<metrics::Endpoint> endpoint;
+  const std::string address;
   std::jthread watch;
 };
 
@@ -160,7 +164,7 @@ Process::~Process() = default;
 
 const log::Logger& Process::logger() const { return state_->logger; }
 metrics::Registry& Process::metrics() { return state_->metrics; }
-std::string Process::metrics_address() const { return state_->endpoint.address(); }
+std::string Process::metrics_address() const { return state_->address; }
 
 void Process::OnStop(std::string what, std::function<void(Deadline)> stop) {
   const std::scoped_lock lock(state_->mutex);
@@ -172,15 +176,18 @@ void Process::OnHealth(std::string what, std::function<std::string()> health) {
   state_->healths.emplace_back(std::move(what), std::move(health));
 }
 
-void Process::Fail(std::string why) {
+void Process::Fail(const std::string& why) {
   state_->RequestStop(why, kExitFailed);
   state_->Wake();
 }
 
 int Process::Wait() {
-  state_->logger.Info(
-      "ready",
-      {{"version", Version()}, {"commit", Commit()}, {"metrics", state_->endpoint.address()}});
+  {
+    const std::scoped_lock lock(state_->mutex);
+    state_->ready = true;
+  }
+  state_->logger.Info("ready",
+                      {{"version", Version()}, {"commit", Commit()}, {"metrics", state_->address}});
   std::unique_lock lock(state_->mutex);
   state_->stop_wanted.wait(lock, [&] { return state_->stop_by.has_value(); });
   const Deadline deadline = *state_->stop_by;
@@ -198,6 +205,8 @@ int Process::Wait() {
       code = kExitFailed;
     }
   }
+  // Likewise what the gauges look at.
+  state_->endpoint.reset();
   return code;
 }
 

@@ -48,11 +48,13 @@ class Process {
   // Called on the main thread after the first signal, in the order added, each with the time by
   // which all must be over. What is not stopped here ends with the members of App, in reverse.
   void OnStop(std::string what, std::function<void(Deadline)> stop);
-  // Asked by /healthz; empty when well, else the cause. Must not block. Thread safe.
+  // Asked by /healthz; empty when well, else the cause. Before Wait the answer is "starting", after
+  // a signal "stopping". Must not block. Thread safe. Neither this nor a gauge is asked once the
+  // last stop is over.
   void OnHealth(std::string what, std::function<std::string()> health);
   // Something the process cannot live without has ended: stop in order, exit with 1. Thread safe;
   // the first cause wins.
-  void Fail(std::string why);
+  void Fail(const std::string& why);
 
   // Waits for a signal or Fail, then stops. The exit code: 0 after a signal, 1 after Fail. A second
   // signal exits at once with 128 + its number, and an overrun of the budget, the time until this

@@ -1,6 +1,6 @@
 #include <vector>
 
-#include "libs/rpc/client.h"
+#include "libs/rpc/channel_settings.h"
 #include "libs/rpc/server.h"
 
 namespace countersign::rpc {

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kMaxRequestId = 64;
 constexpr std::size_t kMaxUserAgent = 256;
 
-std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
+std::string_view View(const grpc::string_ref& text) { return {text.data(), text.size()}; }
 
 // Empty if the caller sent none or several: two values leave open which of them was checked.
 std::string_view Single(const grpc::CallbackServerContext& context, const char* key) {

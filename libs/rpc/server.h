@@ -51,8 +51,9 @@ class Server {
   [[nodiscard]] const std::string& address() const;
   [[nodiscard]] int port() const;
 
-  // Health says NOT_SERVING, new calls are refused, accepted ones are waited for until the
-  // deadline and then cancelled. What answers them must still be running. Idempotent.
+  // Health says NOT_SERVING, new calls are refused (UNAVAILABLE; CANCELLED by the transport if they
+  // were on the way), accepted ones are waited for until the deadline and then cancelled. What
+  // answers them must still be running. Idempotent.
   void Stop(Deadline deadline);
 
  private:

@@ -1,81 +1,24 @@
 #include "services/auth/events.h"
 
+#include <algorithm>
+
+#include "libs/core/json_object.h"
+
 namespace countersign::auth {
 namespace {
 
 constexpr int kSchemaVersion = 1;
-constexpr std::size_t kTypicalPayloadBytes = 512;
+// Above the longest: 15 digits, not delivered.
+constexpr std::size_t kRecipientBytes = 64;
 
-// One flat JSON object, written in order.
-class Object {
- public:
-  Object() { json_.reserve(kTypicalPayloadBytes); }
-
-  Object& Text(std::string_view name, std::string_view value) {
-    Name(name);
-    Quote(value);
-    return *this;
-  }
-  Object& TextUnlessEmpty(std::string_view name, std::string_view value) {
-    return value.empty() ? *this : Text(name, value);
-  }
-  // A number, `true` or a mark that stands for a number.
-  Object& Plain(std::string_view name, std::string_view value) {
-    Name(name);
-    json_ += value;
-    return *this;
-  }
-  Object& Texts(std::string_view name, const std::vector<std::string>& values) {
-    Name(name);
-    json_ += '[';
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (i > 0) json_ += ',';
-      Quote(values[i]);
-    }
-    json_ += ']';
-    return *this;
-  }
-  [[nodiscard]] std::string Close() {
-    json_ += json_.empty() ? "{}" : "}";
-    return std::move(json_);
-  }
-
- private:
-  void Name(std::string_view name) {
-    json_ += json_.empty() ? "{\"" : ",\"";
-    json_ += name;
-    json_ += "\":";
-  }
-  // Input is UTF-8 already; RFC 8259 section 7 asks for no more than this.
-  void Quote(std::string_view text) {
-    static constexpr char kHex[] = "0123456789abcdef";
-    json_ += '"';
-    for (const char c : text) {
-      if (c == '"' || c == '\\') {
-        json_ += '\\';
-        json_ += c;
-      } else if (static_cast<unsigned char>(c) < 0x20) {
-        json_ += "\\u00";
-        json_ += kHex[static_cast<unsigned char>(c) >> 4];
-        json_ += kHex[static_cast<unsigned char>(c) & 15];
-      } else {
-        json_ += c;
-      }
-    }
-    json_ += '"';
-  }
-
-  std::string json_;
-};
-
-Object Versioned() {
-  Object object;
+JsonObject Versioned() {
+  JsonObject object;
   object.Plain("schema_version", std::to_string(kSchemaVersion));
   return object;
 }
 
-Object OfSession(std::string_view user_id, const SessionId& session) {
-  Object object = Versioned();
+JsonObject OfSession(std::string_view user_id, const SessionId& session) {
+  JsonObject object = Versioned();
   object.Text("user_id", user_id).Text("session_id", ToString(session));
   return object;
 }
@@ -83,7 +26,7 @@ Object OfSession(std::string_view user_id, const SessionId& session) {
 }  // namespace
 
 std::string ToJson(const PersonalData& data) {
-  return Object()
+  return JsonObject()
       .TextUnlessEmpty("phone_number", data.phone_number)
       .TextUnlessEmpty("first_name", data.first_name)
       .TextUnlessEmpty("last_name", data.last_name)
@@ -100,10 +43,12 @@ std::string PersonalDataContext(const Uuid& event_id) {
 }
 
 std::string ToJson(const SealedRecipient& recipient) {
-  return Object()
-      .Text("phone_number", recipient.phone_number)
-      .Plain("deliver", recipient.deliver ? "true" : "false")
-      .Close();
+  std::string json = JsonObject()
+                         .Text("phone_number", recipient.phone_number)
+                         .Plain("deliver", recipient.deliver ? "true" : "false")
+                         .Close();
+  json.resize(std::max(json.size(), kRecipientBytes), ' ');
+  return json;
 }
 
 std::string RecipientContext(const Uuid& send_event_id) {
@@ -177,11 +122,11 @@ std::string ToJson(const RevokedEvent& event) {
 }
 
 std::string EventHeaders(std::string_view traceparent) {
-  return Object().TextUnlessEmpty("traceparent", traceparent).Close();
+  return JsonObject().TextUnlessEmpty("traceparent", traceparent).Close();
 }
 
 std::string SendOtpHeaders(std::string_view traceparent) {
-  return Object()
+  return JsonObject()
       .Text("expires_at", events::kExpiresAt)
       .TextUnlessEmpty("traceparent", traceparent)
       .Close();

@@ -55,6 +55,8 @@ struct SealedRecipient {
   std::string_view phone_number;
   bool deliver = true;
 };
+// Blanks at the end make every recipient as long as any other, or the box would tell a decoy by its
+// length.
 [[nodiscard]] std::string ToJson(const SealedRecipient& recipient);
 [[nodiscard]] std::string RecipientContext(const Uuid& send_event_id);
 

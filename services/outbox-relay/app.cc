@@ -1,21 +1,14 @@
 #include "services/outbox-relay/app.h"
 
 #include "libs/config/load.h"
+#include "libs/kafka/config.h"
 
 namespace countersign::relay {
 namespace {
 
 RelaySettings Settings(const Config& config, const log::Logger& logger) {
   RelaySettings settings = ToSettings(config);
-  settings.kafka.client.log = [&logger](int level, std::string_view facility,
-                                        std::string_view text) {
-    // The library calls "warning" what it then mends by itself.
-    if (level <= 3) {
-      logger.Warn("librdkafka", {{"facility", facility}, {"text", text}});
-    } else {
-      logger.Debug("librdkafka", {{"facility", facility}, {"text", text}});
-    }
-  };
+  settings.kafka.client.log = kafka::LogTo(logger);
   return settings;
 }
 

@@ -1,7 +1,5 @@
 #include "services/outbox-relay/config.h"
 
-#include "libs/config/load.h"
-
 namespace countersign::relay {
 namespace {
 
@@ -38,22 +36,8 @@ void BindSource(RelaySettings& relay, config::Keys& keys) {
 }
 
 void BindSink(Config& config, config::Keys& keys) {
-  auto& client = config.relay.kafka.client;
-  client.client_id = "countersign-relay";
-  keys.Text("kafka.brokers", client.brokers,
-            {.help = "host:port, comma separated", .required = true});
-  keys.Flag("kafka.tls", client.use_tls, {.help = "Talk TLS to the brokers"});
-  keys.Flag("kafka.allow_plaintext", client.allow_plaintext,
-            {.help = "Allow brokers off loopback without TLS"});
-  keys.Text("kafka.tls_ca", client.tls.ca_file,
-            {.help = "PEM file of the brokers' authority; empty: the system's"});
-  keys.Text("kafka.tls_certificate", client.tls.certificate_file,
-            {.help = "PEM file of our certificate, for mutual TLS"});
-  keys.Text("kafka.tls_key", client.tls.key_file, {.help = "PEM file of its key"});
-  keys.Text("kafka.sasl_mechanism", client.sasl.mechanism,
-            {.help = "Empty: no SASL", .only = {"", "SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"}});
-  keys.Text("kafka.sasl_username", client.sasl.username, {.help = "SASL user"});
-  keys.Hidden("kafka.sasl_password", client.sasl.password, {.help = "SASL password"});
+  config.kafka.client.client_id = "countersign-relay";
+  kafka::Bind(config.kafka, keys);
   keys.Bytes("kafka.queue", config.queue,
              {.help = "What may be queued and unacknowledged; beyond, reading the WAL pauses",
               .min = "1MiB",
@@ -64,10 +48,6 @@ void BindSink(Config& config, config::Keys& keys) {
                  .max = "1s"});
   keys.Text("kafka.compression", config.relay.kafka.compression,
             {.help = "Compression of batches", .only = {"none", "lz4", "zstd", "gzip", "snappy"}});
-  keys.List(
-      "kafka.properties", config.kafka_properties,
-      {.help =
-           "Further librdkafka properties, name=value; those that carry a promise are refused"});
 }
 
 }  // namespace
@@ -80,16 +60,9 @@ void Bind(Config& config, config::Keys& keys) {
 
 RelaySettings ToSettings(const Config& config) {
   RelaySettings settings = config.relay;
+  settings.kafka.client = kafka::ToSettings(config.kafka);
   settings.kafka.queue_kbytes = static_cast<int>(config.queue.bytes / 1024);
   settings.kafka.linger = config.linger;
-  for (const auto& property : config.kafka_properties) {
-    const auto equals = property.find('=');
-    if (equals == std::string::npos) {
-      throw config::Fault("kafka.properties: an entry is not name=value");
-    }
-    settings.kafka.client.properties.emplace_back(property.substr(0, equals),
-                                                  property.substr(equals + 1));
-  }
   return settings;
 }
 

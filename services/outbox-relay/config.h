@@ -1,9 +1,8 @@
 #pragma once
 #include <chrono>
-#include <string>
-#include <vector>
 
 #include "libs/config/keys.h"
+#include "libs/kafka/config.h"
 #include "libs/process/process.h"
 #include "services/outbox-relay/relay.h"
 
@@ -13,13 +12,13 @@ namespace countersign::relay {
 struct Config {
   process::Settings process{.metrics_listen = "127.0.0.1:9465"};
   RelaySettings relay;
+  kafka::ClientConfig kafka;
   config::Size queue{16 * 1024 * 1024};
   std::chrono::milliseconds linger{0};
-  std::vector<std::string> kafka_properties;  // name=value
 };
 
 void Bind(Config& config, config::Keys& keys);
-// The relay's settings with everything derived. Throws config::Fault.
+// The relay's settings with everything derived, of a configuration that passed the checks.
 [[nodiscard]] RelaySettings ToSettings(const Config& config);
 
 }  // namespace countersign::relay

@@ -55,7 +55,7 @@ class Observer {
   std::uint64_t acknowledged_before_ = 0;
 
   mutable std::mutex mutex_;
-  std::string trouble_;  // guarded by mutex_
+  std::string trouble_ = "does not stream yet";  // guarded by mutex_
 };
 
 }  // namespace countersign::relay

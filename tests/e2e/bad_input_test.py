@@ -87,7 +87,7 @@ def test_NET2_a_message_over_64_kib_is_refused(auth):
     assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-@pytest.mark.parametrize("bearer", ["", "x", "a.b.c", "Bearer", "\u2603".encode().decode("latin-1")[:1]])
+@pytest.mark.parametrize("bearer", ["", "x", "a.b.c", "..", "Bearer", "~" * 5000, "eyJhbGciOiJub25lIn0.e30."])
 def test_a_bad_bearer_token_is_unauthenticated(auth, bearer):
     with pytest.raises(Refused) as refusal:
         auth.GetProfile(metadata=(("authorization", f"Bearer {bearer}"),))

@@ -64,8 +64,10 @@ class Person:
     def code(self):
         return code_on_phone(self.fake, self.phone, self.texts)
 
-    def wrong_code(self):
-        return "".join("1" if digit == "0" else "0" for digit in self.code())
+    def wrong_code(self, number=1):
+        """The number-th of the wrong codes; a repeated guess is counted once, so others are needed."""
+        right = self.code()
+        return f"{(int(right) + number) % 10 ** len(right):0{len(right)}d}"
 
     def verify(self, code=None):
         return self._keep(self.auth.VerifyPhoneNumber(verification_id=self.verification_id, code=code or self.code()))

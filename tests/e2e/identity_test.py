@@ -23,9 +23,10 @@ def test_NET1_without_a_certificate_the_caller_is_unauthenticated(env):
     assert Refused(error.value).reason == "CREDENTIALS_MISSING"
 
 
-def test_NET1_another_service_is_denied(env):
+@pytest.mark.parametrize("identity", ["otp", "reporting"])
+def test_NET1_another_service_is_denied(env, identity):
     with pytest.raises(grpc.RpcError) as error:
-        verify(env, "otp")
+        verify(env, identity)
     assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED
     assert Refused(error.value).reason == "CALLER_NOT_ALLOWED"
 

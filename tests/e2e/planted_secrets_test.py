@@ -16,7 +16,7 @@ from tests.support.api import Refused
 from tests.support.observe import TOPICS, headers_of, raw_records
 
 PG_DUMP = "/usr/lib/postgresql/15/bin/pg_dump"
-LEAK_TOPIC = "user.created.dlt"
+LEAK_TOPIC = "verification.dlt"
 
 
 def logs(stack, _env):

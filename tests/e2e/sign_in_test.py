@@ -52,12 +52,20 @@ def test_a_wrong_code_is_refused_and_the_right_one_still_works(person):
 
 def test_OTP4_after_five_wrong_codes_the_right_one_is_refused_too(person):
     person.sign_up()
-    for _ in range(5):
+    for number in range(1, 6):
         with pytest.raises(Refused):
-            person.verify(person.wrong_code())
+            person.verify(person.wrong_code(number))
     with pytest.raises(Refused) as refusal:
         person.verify()
     assert refusal.value.reason == "CODE_REJECTED"
+
+
+def test_a_wrong_code_that_is_sent_again_counts_once(person):
+    person.sign_up()
+    for _ in range(8):
+        with pytest.raises(Refused):
+            person.verify(person.wrong_code())
+    person.verify()
 
 
 def test_within_the_cooldown_everybody_gets_the_wait_and_no_id(member, person, auth, env):

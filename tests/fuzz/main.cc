@@ -20,7 +20,6 @@
 namespace countersign::fuzz {
 namespace {
 
-using google::protobuf::DynamicCastToGenerated;
 using google::protobuf::Message;
 using google::protobuf::MethodDescriptor;
 

@@ -73,7 +73,7 @@ SharedDatabase& Shared() {
   return *shared;
 }
 // Before main(), or gtest would not tear it down.
-const SharedDatabase& kRegistered = Shared();
+const SharedDatabase& registered = Shared();
 
 }  // namespace
 
@@ -119,7 +119,7 @@ void Database::Drop() {
 }
 
 void PgTest::SetUp() {
-  static_cast<void>(kRegistered);
+  static_cast<void>(registered);
   if (!ServerConninfo().empty()) return;
   const char* ci = std::getenv("CI");
   ASSERT_FALSE(ci != nullptr && std::string_view(ci) == "true") << kVariable << " is not set";

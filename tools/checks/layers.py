@@ -51,14 +51,14 @@ SERVICE_LAYERS = {
 DOMAIN_LIBS = ("libs/core/",)
 # Libraries that may include other libraries than core.
 LIBRARY_DEPS = {
-    "outbox": {"pg"},
+    "outbox": {"pg", "log", "metrics"},
     "config": {"log"},
     "log": set(),
     "metrics": set(),
     "rpc": {"log", "metrics", "config"},
     "process": {"log", "metrics", "config"},
     "http": {"metrics", "log"},
-    "kafka": {"log", "metrics"},
+    "kafka": {"log", "metrics", "config"},
     "pg": {"log", "metrics"},
     "jose": {"crypto"},
     "keystore": {"crypto"},

@@ -41,8 +41,10 @@ def row(key):
     notes = key["help"].rstrip(".") + "."
     if key["only"]:
         notes += " One of " + ", ".join(f"`{value}`" if value else "empty" for value in key["only"]) + "."
-    if key["min"] or key["max"]:
-        notes += " " + " to ".join(filter(None, (f"`{key['min']}`" if key["min"] else "", f"`{key['max']}`" if key["max"] else ""))) + "."
+    if key["min"] and key["max"]:
+        notes += f" `{key['min']}` to `{key['max']}`."
+    elif key["min"] or key["max"]:
+        notes += f" At least `{key['min']}`." if key["min"] else f" At most `{key['max']}`."
     default = "required" if key["required"] and not key["default"] else f"`{key['default']}`" if key["default"] else ""
     return f"| `{key['key']}` | `{key['env']}` | {key['type']} | {cell(default)} | {cell(notes)} |"
 

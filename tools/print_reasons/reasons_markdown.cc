@@ -17,8 +17,10 @@ meaning, the text may. Where waiting helps there is a `google.rpc.RetryInfo`, wh
 fault a `google.rpc.BadRequest` with its path.
 
 gRPC itself refuses a request above the size limit (64 KiB) and metadata above its own (8 KiB) with
-`RESOURCE_EXHAUSTED`, and an unknown method with `UNIMPLEMENTED`; these have no details. Clients
-treat a code they do not know as `UNKNOWN` and a reason they do not know by its code.
+`RESOURCE_EXHAUSTED`, and an unknown method with `UNIMPLEMENTED`; these have no details. Nor has the
+`UNAVAILABLE`, or now and then `CANCELLED`, of a call that meets a server in the instant it stops: no
+code of ours saw it, so it may be repeated. Clients treat a code they do not know as `UNKNOWN` and a
+reason they do not know by its code.
 
 | Reason | gRPC code | Meaning | What the client does |
 |---|---|---|---|

@@ -84,7 +84,7 @@ def suites(full):
     if full:
         yield "tsan", lambda env, totals: run_cpp("tsan", "tsan", "unit|pg", env, totals)
     marker = "full or not full" if full else "not full"
-    for folder in ("contract", "e2e", "chaos"):
+    for folder in ("deploy", "contract", "e2e", "chaos"):
         path = ROOT / "tests" / folder
         if any(path.rglob("*_test.py")):
             yield folder, lambda env, totals, f=folder, p=path: run_python(f, p, env, totals, marker)
@@ -93,7 +93,7 @@ def suites(full):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="the long runs too")
-    parser.add_argument("--only", help="one suite: unit, pg, kafka, tsan, contract, e2e, chaos")
+    parser.add_argument("--only", help="one suite: unit, pg, kafka, tsan, deploy, contract, e2e, chaos")
     arguments = parser.parse_args()
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)

@@ -40,7 +40,7 @@ struct SendDecision {
   };
   Outcome outcome = Outcome::kClosed;
   Instant expires_at{};
-  Instant resend_after{};
+  Instant resend_after{};             // cooldown, hour and day counted
   std::chrono::milliseconds wait{0};  // until the earliest useful retry, if refused by the limit
 };
 // The words of store/sql/send_code.sql.

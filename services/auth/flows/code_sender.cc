@@ -12,14 +12,6 @@ namespace {
 
 constexpr std::size_t kVerificationIdBytes = 16;
 
-std::vector<std::optional<Result<SendDecision>>> FindSends(pg::Connection& connection,
-                                                           std::span<const store::SendCode> batch) {
-  std::vector<std::optional<Result<SendDecision>>> found(batch.size());
-  for (std::size_t i = 0; i < batch.size(); ++i)
-    if (auto decision = store::FindSent(connection, batch[i])) found[i] = *decision;
-  return found;
-}
-
 }  // namespace
 
 SendBatcher::Work SendWork(const store::SendTerms& terms) {
@@ -31,7 +23,14 @@ SendBatcher::Work SendWork(const store::SendTerms& terms) {
                   outcomes.emplace_back(Result<SendDecision>(decision));
                 return outcomes;
               },
-          .lookup = FindSends};
+          .lookup =
+              [terms](pg::Connection& connection, std::span<const store::SendCode> batch) {
+                std::vector<std::optional<Result<SendDecision>>> found(batch.size());
+                for (std::size_t i = 0; i < batch.size(); ++i)
+                  if (auto decision = store::FindSent(connection, batch[i], terms))
+                    found[i] = *decision;
+                return found;
+              }};
 }
 
 Hash HashOfId(const Secret<std::string>& verification_id) {

@@ -57,19 +57,21 @@ std::vector<SendDecision> SendCodes(pg::Connection& connection, std::span<const 
     decision.outcome = *outcome;
     if (decision.outcome == SendDecision::Outcome::kClosed) continue;
     decision.expires_at = row.Get<Instant>("expires_at");
-    decision.resend_after = row.Get<Instant>("next_send_at");
+    decision.resend_after = row.Get<Instant>("opens_at");
     decision.wait = std::chrono::milliseconds(row.Get<std::int64_t>("wait_ms"));
   }
   return decisions;
 }
 
-std::optional<SendDecision> FindSent(pg::Connection& connection, const SendCode& command) {
+std::optional<SendDecision> FindSent(pg::Connection& connection, const SendCode& command,
+                                     const SendTerms& terms) {
   const pg::Rows rows =
-      connection.Execute(kFindSent, command.phone_hash, command.id_hash, command.event_id);
+      connection.Execute(kFindSent, command.phone_hash, command.id_hash, command.event_id,
+                         terms.limit.per_hour, terms.limit.per_day);
   if (rows.empty()) return std::nullopt;
   return SendDecision{.outcome = SendDecision::Outcome::kGranted,
                       .expires_at = rows.Only().Get<Instant>("expires_at"),
-                      .resend_after = rows.Only().Get<Instant>("next_send_at")};
+                      .resend_after = rows.Only().Get<Instant>("opens_at")};
 }
 
 }  // namespace countersign::auth::store

@@ -67,6 +67,6 @@ struct SendTerms {
 // After a connection was lost in the middle of SendCodes: the decision, if the send was granted and
 // committed. Empty otherwise, which says nothing.
 [[nodiscard]] std::optional<SendDecision> FindSent(pg::Connection& connection,
-                                                   const SendCode& command);
+                                                   const SendCode& command, const SendTerms& terms);
 
 }  // namespace countersign::auth::store

@@ -43,15 +43,15 @@ struct SendOrder {
   Secret<std::string> to;  // E.164
   std::string purpose;     // "signup", "login"
   Channel channel = Channel::kSms;
-  std::string locale;            // BCP 47, may be empty
-  Secret<std::string> code;      // empty when the provider makes the code
+  std::string locale{};          // BCP 47, may be empty
+  Secret<std::string> code{};    // empty when the provider makes the code
   std::chrono::seconds life{0};  // what is left of the code's life, > 0
   // Only for providers that make the code: the verification that this send replaces. It is
   // cancelled first, because otherwise the provider would repeat the old code with its old expiry
   // and counts. If that fails nothing is sent (kNotSent).
-  std::string supersedes_sid;       // may be empty
+  std::string supersedes_sid{};     // may be empty
   bool supersedes_unknown = false;  // an earlier send to this number ended in kUnknown, without sid
-  std::string traceparent;          // W3C, may be empty
+  std::string traceparent{};        // W3C, may be empty
 };
 
 enum class SendStatus {
@@ -77,7 +77,7 @@ struct CheckOrder {
   // This claim was counted before and its answer never recorded, and no other claim of this
   // verification is in that state. Only then does "converted" at the provider prove this code.
   bool answer_was_lost = false;
-  std::string traceparent;
+  std::string traceparent{};
 };
 
 enum class CheckStatus {
@@ -98,7 +98,7 @@ struct CheckOutcome {
 struct CancelOrder {
   std::string provider_sid;
   std::string purpose;
-  std::string traceparent;
+  std::string traceparent{};
 };
 
 // kDone: cancelled, or there was nothing to cancel. A cancellation may be repeated at will.
@@ -125,7 +125,9 @@ class Provider {
  public:
   virtual ~Provider() = default;
 
-  // Calls the provider once. The caller serialises sends per (purpose, recipient).
+  // Sends at most once. Only where the provider says that another request for the number was under
+  // way and this one was not processed, it is asked once more after a moment. The caller
+  // serialises sends per (purpose, recipient).
   virtual void Send(SendOrder order, Deadline deadline, SendDone done) = 0;
   // Only for providers that make the code; others answer kGone.
   virtual void Check(CheckOrder order, Deadline deadline, CheckDone done) = 0;

@@ -8,6 +8,7 @@
 
 #include "libs/http/url.h"
 #include "tests/fakes/twilio/running_fake.h"
+#include "tests/fakes/twilio/steering.h"
 
 namespace countersign::http {
 namespace {
@@ -36,23 +37,9 @@ class ClientTest : public testing::Test {
   Outcome Do(Request request, std::chrono::milliseconds within = 5s) {
     return client_.SendAndWait(std::move(request), std::chrono::steady_clock::now() + within);
   }
-  void AddFault(const json& rule) {
-    const auto outcome = observer_.SendAndWait({.method = Method::kPost,
-                                                .url = fake_.url() + "/_fake/faults",
-                                                .body = Secret(rule.dump())},
-                                               std::chrono::steady_clock::now() + 5s);
-    ASSERT_TRUE(outcome.response && outcome.response->status == 200);
-  }
-  json Look(const std::string& path) {
-    // The listener may be closed for a moment by a rule.
-    for (int attempt = 0; attempt < 500; ++attempt) {
-      const auto outcome = observer_.SendAndWait(Get(path), std::chrono::steady_clock::now() + 5s);
-      if (outcome.response) return json::parse(outcome.response->body);
-      std::this_thread::sleep_for(10ms);
-    }
-    throw std::runtime_error("the fake does not answer");
-  }
-  int Processed() { return Look("/_fake/ledger")["total"].get<int>(); }
+  void AddFault(const json& rule) { steering_.AddFault(rule); }
+  json Look(const std::string& path) { return steering_.Look(path); }
+  int Processed() { return steering_.Processed(); }
   // One request that goes well, so that its connection will be used again.
   void OpenConnection() {
     const auto outcome = Do(Post("+4915112345678"));
@@ -62,7 +49,7 @@ class ClientTest : public testing::Test {
 
   RunningFake fake_;
   Client client_{Settings{}};
-  Client observer_{Settings{}};
+  twilio_fake::Steering steering_{fake_.url()};
 };
 
 TEST_F(ClientTest, NeverRepeatsAPostWhenAReusedConnectionIsResetAfterItWasProcessed) {
@@ -162,6 +149,29 @@ TEST_F(ClientTest, CallsAPostSentWhenItsAnswerIsTooLate) {
 
 TEST_F(ClientTest, DoesNotSendWhatIsAlreadyTooLate) {
   const auto outcome = Do(Post("+4915112345678"), -1ms);
+
+  EXPECT_FALSE(outcome.maybe_sent);
+  EXPECT_EQ(outcome.failure, Failure::kTimeout);
+  EXPECT_EQ(Processed(), 0);
+}
+
+TEST_F(ClientTest, HoldsARequestBackForItsDelay) {
+  auto later = Post("+4915112345678");
+  later.delay = 300ms;
+  const auto started = std::chrono::steady_clock::now();
+
+  const auto outcome = Do(std::move(later));
+
+  ASSERT_TRUE(outcome.response) << outcome.detail;
+  EXPECT_GE(std::chrono::steady_clock::now() - started, 300ms);
+  EXPECT_EQ(Processed(), 1);
+}
+
+TEST_F(ClientTest, DoesNotSendWhatIsTooLateAfterItsDelay) {
+  auto later = Post("+4915112345678");
+  later.delay = 200ms;
+
+  const auto outcome = Do(std::move(later), 100ms);
 
   EXPECT_FALSE(outcome.maybe_sent);
   EXPECT_EQ(outcome.failure, Failure::kTimeout);
@@ -300,6 +310,22 @@ TEST_F(ClientTest, AnswersWhatIsUnderWayWhenItIsDestroyed) {
   ASSERT_EQ(outcomes.size(), 1U);
   EXPECT_EQ(outcomes.front().failure, Failure::kStopped);
   EXPECT_TRUE(outcomes.front().maybe_sent);
+}
+
+TEST_F(ClientTest, AnswersWhatIsHeldBackWhenItIsDestroyed) {
+  Tally tally;
+  {
+    Client brief{Settings{}};
+    auto later = Post("+4915112345678");
+    later.delay = 60s;
+    brief.Send(std::move(later), std::chrono::steady_clock::now() + 90s, tally.Counted());
+    EXPECT_EQ(brief.InFlight(), 1U);
+  }
+
+  const auto outcomes = tally.WaitFor(1);
+  ASSERT_EQ(outcomes.size(), 1U);
+  EXPECT_EQ(outcomes.front().failure, Failure::kStopped);
+  EXPECT_FALSE(outcomes.front().maybe_sent);
 }
 
 }  // namespace

@@ -76,7 +76,7 @@ TEST(Claims, TOK4_RefuseTextThatIsNotUtf8) {
 }
 
 TEST(Claims, TOK4_RefuseDeepNesting) {
-  const auto nested = [](int depth) {
+  const auto nested = [](std::size_t depth) {
     return std::string("{\"a\":") + std::string(depth, '[') + std::string(depth, ']') + "}";
   };
   EXPECT_TRUE(ParseClaims(nested(7)));

@@ -42,7 +42,8 @@ TEST(Logger, LeavesOutWhatIsBelowItsLevel) {
 TEST(Logger, LOG1_NoTextForgesALineAFieldOrATerminalCommand) {
   const tests::LogSink sink;
   const Logger logger("auth", Level::kInfo, sink.fd());
-  const std::string evil("x\"}\n{\"level\":\"info\"\r\x1b[2J\x7f\xc2\x9b\0 \\", 34);
+  using std::string_literals::operator""s;  // keeps the NUL
+  const std::string evil = "x\"}\n{\"level\":\"info\"\r\x1b[2J\x7f\xc2\x9b\0 \\"s;
   logger.Info(evil, {{"agent", evil}, {evil, 1}});
   const std::string text = sink.Text();
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);

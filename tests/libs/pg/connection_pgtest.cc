@@ -16,8 +16,8 @@ namespace {
 using ConnectionTest = support::PgTest;
 using std::chrono::milliseconds;
 
-template <typename T>
-T Echo(Connection& db, const Query& query, const T& value) {
+template <typename T, typename Value = T>
+T Echo(Connection& db, const Query& query, const Value& value) {
   return db.Execute(query, value).Only().template Get<T>(0);
 }
 
@@ -32,6 +32,15 @@ TEST_F(ConnectionTest, BringsEveryTypeThereAndBackUnchanged) {
   EXPECT_EQ(Echo<Bytes>(db, {"bytea", "SELECT $1::bytea"}, bytes), bytes);
   const Uuid uuid = *ParseUuid("0190163d-8694-739b-aea5-966c26f8ad90");
   EXPECT_EQ(Echo<Uuid>(db, {"uuid", "SELECT $1::uuid"}, uuid), uuid);
+}
+
+TEST_F(ConnectionTest, BringsElementsOfArraysThereUnchanged) {
+  Connection db(Settings());
+  const std::array<std::uint8_t, 3> bytes{0x5C, 0x22, 0x00};
+  Array<std::array<std::uint8_t, 3>> of_bytes;
+  of_bytes.Add(bytes);
+  EXPECT_EQ(Echo<Bytes>(db, {"bytea_element", "SELECT ($1::bytea[])[1]"}, of_bytes),
+            Bytes(bytes.begin(), bytes.end()));
 }
 
 TEST_F(ConnectionTest, KeepsMicrosecondsAndInfinities) {

@@ -1,7 +1,10 @@
 #include "libs/process/process.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +27,19 @@ struct Config {
 };
 void Bind(Config& config, config::Keys& keys) { process::Bind(config.process, keys); }
 
+// Whether anybody listens at 127.0.0.1:port.
+bool Answers(const std::string& address) {
+  sockaddr_in peer{};
+  peer.sin_family = AF_INET;
+  peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  peer.sin_port =
+      htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  const bool answers = connect(fd, reinterpret_cast<sockaddr*>(&peer), sizeof(peer)) == 0;
+  close(fd);
+  return answers;
+}
+
 // What the App of a test does when constructed, set before the fork.
 std::function<void(Process&)> on_start;
 
@@ -32,7 +48,9 @@ class App {
   App(const Config& /*config*/, Process& process) : process_(process) {
     if (on_start) on_start(process);
   }
-  ~App() { process_.logger().Info("app gone"); }
+  ~App() {
+    process_.logger().Info("app gone", {{"scrapable", Answers(process_.metrics_address())}});
+  }
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
@@ -106,6 +124,48 @@ std::string Yaml(const std::string& text) {
   return path;
 }
 
+// The answer to GET /healthz of a process, asked from inside it.
+std::string AskHealth(const std::string& address) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port =
+      htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string answer;
+  const std::string request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0 &&
+      send(fd, request.data(), request.size(), MSG_NOSIGNAL) > 0) {
+    std::array<char, 4096> part{};
+    for (ssize_t got = 0; (got = recv(fd, part.data(), part.size(), 0)) > 0;) {
+      answer.append(part.data(), static_cast<std::size_t>(got));
+    }
+  }
+  close(fd);
+  return answer;
+}
+
+TEST(Process, IsNotHealthyBeforeItServesNorWhileItStops) {
+  Child child([](Process& process) {
+    process.OnHealth("queue", [] { return std::string(); });
+    process.logger().Info("at start", {{"answer", AskHealth(process.metrics_address())}});
+    process.OnStop("queue", [&process](Deadline) {
+      process.logger().Info("at stop", {{"answer", AskHealth(process.metrics_address())}});
+    });
+    std::thread([&process] {
+      while (AskHealth(process.metrics_address()).find("200 OK") == std::string::npos) {
+        std::this_thread::yield();
+      }
+      process.logger().Info("serves");
+    }).detach();
+  });
+  child.WaitForLine("serves");
+  child.Signal(SIGTERM);
+  EXPECT_EQ(child.End(), 0);
+  EXPECT_THAT(child.output(), ::testing::ContainsRegex("at start.*503.*starting"));
+  EXPECT_THAT(child.output(), ::testing::ContainsRegex("at stop.*503.*stopping"));
+}
+
 TEST(Process, StopsInOrderOnSigtermAndExitsWithZero) {
   Child child([](Process& process) {
     process.OnStop("first", [](Deadline deadline) { EXPECT_GT(TimeLeft(deadline).count(), 9000); });
@@ -117,6 +177,21 @@ TEST(Process, StopsInOrderOnSigtermAndExitsWithZero) {
   const std::string& text = child.output();
   EXPECT_LT(text.find("first"), text.find("second"));
   EXPECT_LT(text.find("second"), text.find("app gone"));
+}
+
+// A scrape would read gauges whose owners are going.
+TEST(Process, NobodyScrapesWhatIsBeingDestroyed) {
+  Child child([](Process& process) {
+    if (!Answers(process.metrics_address())) process.logger().Error("no metrics");
+    process.OnStop("all", [&process](Deadline) {
+      if (!Answers(process.metrics_address())) process.logger().Error("no metrics");
+    });
+  });
+  child.WaitForLine("\"ready\"");
+  child.Signal(SIGTERM);
+  EXPECT_EQ(child.End(), 0);
+  EXPECT_THAT(child.output(), HasSubstr("\"scrapable\":false"));
+  EXPECT_THAT(child.output(), ::testing::Not(HasSubstr("no metrics")));
 }
 
 TEST(Process, ASignalDuringTheStartIsNotLost) {

@@ -132,8 +132,10 @@ TEST(Server, StopUnderLoadFailsNoAcceptedCall) {
       while (!over) {
         const auto answer = Backend::VerifyOn(channel);
         if (answer.status.ok()) ++answered_ok;
+        // What was on the way when grpc began to shut down it cancels, before any code of ours.
         EXPECT_THAT(answer.status.error_code(),
-                    ::testing::AnyOf(grpc::StatusCode::OK, grpc::StatusCode::UNAVAILABLE));
+                    ::testing::AnyOf(grpc::StatusCode::OK, grpc::StatusCode::UNAVAILABLE,
+                                     grpc::StatusCode::CANCELLED));
       }
     });
   }

@@ -3,13 +3,12 @@
 
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "libs/config/load.h"
 #include "tests/libs/rpc/backend.h"
+#include "tests/support/certificates.h"
 
 namespace countersign::rpc {
 namespace {
@@ -19,39 +18,17 @@ namespace fs = std::filesystem;
 class Tls : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    std::string pattern = (fs::temp_directory_path() / "countersign-tls-XXXXXX").string();
-    folder_ = new fs::path(mkdtemp(pattern.data()));
-    MakeAuthority("ca", "/CN=test authority");
-    MakeAuthority("stranger_ca", "/CN=other authority");
-    MakeCertificate("ca", "server", "/CN=otp", "DNS:otp,DNS:localhost,IP:127.0.0.1");
-    MakeCertificate("ca", "auth", "/CN=ignored", "DNS:auth,DNS:second");
-    MakeCertificate("ca", "by_cn", "/CN=gateway", "URI:spiffe://fleet/gateway");
-    MakeCertificate("stranger_ca", "stranger", "/CN=auth", "DNS:auth");
+    certificates_ = new tests::Certificates;
+    certificates_->MakeAuthority("ca", "/CN=test authority");
+    certificates_->MakeAuthority("stranger_ca", "/CN=other authority");
+    certificates_->MakeCertificate("ca", "server", "/CN=otp", "DNS:otp,DNS:localhost,IP:127.0.0.1");
+    certificates_->MakeCertificate("ca", "auth", "/CN=ignored", "DNS:auth,DNS:second");
+    certificates_->MakeCertificate("ca", "by_cn", "/CN=gateway", "URI:spiffe://fleet/gateway");
+    certificates_->MakeCertificate("stranger_ca", "stranger", "/CN=auth", "DNS:auth");
   }
-  static void TearDownTestSuite() {
-    fs::remove_all(*folder_);
-    delete folder_;
-  }
+  static void TearDownTestSuite() { delete certificates_; }
 
-  static std::string File(const std::string& name) { return (*folder_ / name).string(); }
-
-  static void OpenSsl(const std::string& arguments) {
-    const std::string command = "openssl " + arguments + " >/dev/null 2>&1";
-    ASSERT_EQ(std::system(command.c_str()), 0) << command;
-  }
-  static void MakeAuthority(const std::string& name, const std::string& subject) {
-    OpenSsl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj '" +
-            subject + "' -keyout " + File(name + ".key") + " -out " + File(name + ".pem"));
-  }
-  static void MakeCertificate(const std::string& authority, const std::string& name,
-                              const std::string& subject, const std::string& alternatives) {
-    OpenSsl("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '" + subject +
-            "' -keyout " + File(name + ".key") + " -out " + File(name + ".csr"));
-    std::ofstream(File(name + ".ext")) << "subjectAltName=" << alternatives << "\n";
-    OpenSsl("x509 -req -days 1 -CAcreateserial -in " + File(name + ".csr") + " -CA " +
-            File(authority + ".pem") + " -CAkey " + File(authority + ".key") + " -extfile " +
-            File(name + ".ext") + " -out " + File(name + ".pem"));
-  }
+  static std::string File(const std::string& name) { return certificates_->File(name); }
 
   static ServerSettings Server(const std::string& clients) {
     ServerSettings settings;
@@ -76,7 +53,7 @@ class Tls : public ::testing::Test {
   }
 
  private:
-  static inline fs::path* folder_ = nullptr;
+  static inline tests::Certificates* certificates_ = nullptr;
 };
 
 TEST_F(Tls, ServesTlsWithoutClientCertificates) {

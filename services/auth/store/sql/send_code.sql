@@ -67,14 +67,13 @@ number AS (
                                       cardinality($28::bigint[])) AS next_step) AS used,
                 LATERAL (SELECT now() >= n.next_send_at AND hour_used < $29 AND day_used < $30
                              AS granted) AS decision)
-  RETURNING n.phone_hash, n.subject_id, n.event_seq, n.last_grant, n.next_send_at,
+  RETURNING n.phone_hash, n.subject_id, n.event_seq, n.last_grant,
             n.next_send_at > now() AS cooling,
-            greatest(n.next_send_at - clock_timestamp(),
+            greatest(n.next_send_at,
                      CASE WHEN n.hour_sends >= $29
-                          THEN n.hour_started_at + interval '1 hour' - clock_timestamp() END,
+                          THEN n.hour_started_at + interval '1 hour' END,
                      CASE WHEN n.day_sends >= $30
-                          THEN n.day_started_at + interval '1 day' - clock_timestamp() END)
-              AS wait
+                          THEN n.day_started_at + interval '1 day' END) AS opens_at
 ),
 granted AS MATERIALIZED (
   SELECT i.*, n.subject_id AS subject, n.event_seq
@@ -87,6 +86,9 @@ person AS (
   SELECT w.user_id, w.phone, 'pending', w.first_name, w.last_name, w.email, w.country,
          w.salutation, w.locale, w.person_key, w.person_key_kek
     FROM granted g JOIN newcomer w ON w.phone = g.phone
+         -- ON CONFLICT decides; but it waits for whoever is just changing the user's row, and that
+         -- may be a redemption that waits for the number held here.
+   WHERE NOT EXISTS (SELECT FROM auth.users u WHERE u.phone = g.phone)
    ORDER BY g.phone_hash
   ON CONFLICT (phone) DO NOTHING
   RETURNING id
@@ -131,6 +133,8 @@ SELECT i.position,
             WHEN n.last_grant = i.send_event_id THEN 'granted'
             WHEN n.cooling THEN 'cooling'
             ELSE 'limited' END AS outcome,
-       n.next_send_at, m.expires_at,
-       ceil(extract(epoch FROM n.wait) * 1000)::bigint AS wait_ms
+       n.opens_at, m.expires_at,
+       -- Whoever waited for the row may find the wait over; a refusal still names one.
+       greatest(1, ceil(extract(epoch FROM n.opens_at - clock_timestamp()) * 1000))::bigint
+         AS wait_ms
   FROM input i LEFT JOIN number n ON n.phone_hash = i.phone_hash, moment m;
