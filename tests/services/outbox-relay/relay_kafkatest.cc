@@ -165,8 +165,6 @@ TEST_F(RelayKafkaTest, GoesOnWhereItStoppedWithoutLossAndWithoutDoubling) {
   EXPECT_EQ(Numbers(topic.AwaitRecords(61)), UpTo(61));
 }
 
-<<<<<<< HEAD
-=======
 TEST_F(RelayKafkaTest, AStopInTheMiddleOfATransactionReadsItToItsEnd) {
   constexpr int kRows = 20'000;
   const Topic topic;
@@ -181,7 +179,6 @@ TEST_F(RelayKafkaTest, AStopInTheMiddleOfATransactionReadsItToItsEnd) {
   EXPECT_EQ(Numbers(topic.AwaitRecords(kRows + 1)), UpTo(kRows + 1));
 }
 
->>>>>>> w-pgtests
 TEST_F(RelayKafkaTest, WhatItHandedOverBeforeItStoppedIsConfirmed) {
   const Topic topic;
   const auto relay = Start();
@@ -201,11 +198,7 @@ TEST_F(RelayKafkaTest, ConfirmsTheWalOfOtherTablesToo) {
 }
 
 TEST_F(RelayKafkaTest, OutlivesATerminatedConnectionAtAnyMoment) {
-<<<<<<< HEAD
-  constexpr int kEvents = 3000;
-=======
   constexpr int kEvents = 1000;
->>>>>>> w-pgtests
   const Topic topic;
   const auto relay = Start();
   const std::jthread writer([&] {
@@ -220,11 +213,7 @@ TEST_F(RelayKafkaTest, OutlivesATerminatedConnectionAtAnyMoment) {
         Scalar<bool>("SELECT bool_and(pg_terminate_backend(active_pid)) FROM "
                      "pg_replication_slots WHERE active AND slot_name = '" +
                      slot_ + "' OR random() < 0"));
-<<<<<<< HEAD
-    std::this_thread::sleep_for(std::chrono::milliseconds(40 * i));
-=======
     std::this_thread::sleep_for(std::chrono::milliseconds(30 * i));
->>>>>>> w-pgtests
   }
   ASSERT_TRUE(Eventually(
       [&] {
