@@ -41,10 +41,6 @@ if(COUNTERSIGN_TEST_NUMBERS)
   target_compile_definitions(countersign_strict INTERFACE COUNTERSIGN_TEST_NUMBERS)
 endif()
 
-# GCC 12 sees uninitialised members inside the standard library once a sanitizer is on.
-if(COUNTERSIGN_SANITIZE)
-  target_compile_options(countersign_strict INTERFACE -Wno-maybe-uninitialized)
-endif()
 # Generated code stays unsanitised: it is most of the compile time and none of the bugs.
 if(COUNTERSIGN_SANITIZE STREQUAL "address")
   target_compile_options(
