@@ -82,6 +82,13 @@ def test_a_gap_in_the_log_itself_is_found(healthy):
     assert check(rows[:first] + rows[first + 1:], records).gaps
 
 
+def test_a_key_that_both_services_count_has_no_gap(healthy):
+    rows, records = healthy
+    other = [dataclasses.replace(row, id=row.id + 1, event_id=f"otp-{row.id}", topic="otp.log") for row in rows[:50]]
+    assert not check(rows + other, records).gaps
+    assert check(rows + other[1:], records).gaps
+
+
 def test_one_processed_send_for_one_sent_delivery_passes():
     assert not provider_faults([("+1", "a1")], [("+1", "sent")])
 
