@@ -14,8 +14,8 @@ constexpr std::string_view kClient = "app";
 
 }  // namespace
 
-Installation::Installation(pg::ConnectionSettings settings, Keys& keys, CodeVerifier& verifier,
-                           InstallationOptions options)
+Installation::Installation(const pg::ConnectionSettings& settings, Keys& keys,
+                           CodeVerifier& verifier, InstallationOptions options)
     : options_(std::move(options)),
       issuer_({.issuer = std::string(kIssuerName),
                .audiences = {std::string(kAudienceName)},

@@ -57,7 +57,7 @@ class Installation {
  public:
   static constexpr int kConnections = 4 * 2 + 3;  // while nothing had to be retried
 
-  Installation(pg::ConnectionSettings settings, Keys& keys, CodeVerifier& verifier,
+  Installation(const pg::ConnectionSettings& settings, Keys& keys, CodeVerifier& verifier,
                InstallationOptions options = {});
   ~Installation();
   Installation(const Installation&) = delete;

@@ -29,7 +29,7 @@ std::vector<LogRow> ToRows(const pg::Rows& rows) {
 }
 
 std::unique_ptr<pb::Message> MessageOf(const std::string& type) {
-  static const std::map<std::string, const pb::Message*> kPrototypes = {
+  static const std::map<std::string, const pb::Message*> prototypes = {
       {"otp.send", &v1::SendOtp::default_instance()},
       {"user.created", &v1::UserCreated::default_instance()},
       {"user.verified", &v1::UserVerified::default_instance()},
@@ -38,8 +38,8 @@ std::unique_ptr<pb::Message> MessageOf(const std::string& type) {
       {"session.refreshed", &v1::SessionRefreshed::default_instance()},
       {"session.logged_out", &v1::SessionLoggedOut::default_instance()},
       {"session.revoked", &v1::SessionRevoked::default_instance()}};
-  const auto found = kPrototypes.find(type);
-  if (found == kPrototypes.end()) return nullptr;
+  const auto found = prototypes.find(type);
+  if (found == prototypes.end()) return nullptr;
   return std::unique_ptr<pb::Message>(found->second->New());
 }
 

@@ -69,16 +69,16 @@ class PlanTest : public support::PgTest {
   static void ExpectKeyedAccess(const std::string& name, const std::string& plan) {
     EXPECT_THAT(plan, Not(HasSubstr("Seq Scan"))) << name;
     // Every index is entered at a key, not read from end to end.
-    static const std::regex kScan(R"(Index (Only )?Scan using [^\n]*\n([^\n]*))");
-    for (std::sregex_iterator scan(plan.begin(), plan.end(), kScan), end; scan != end; ++scan)
+    static const std::regex scanned(R"(Index (Only )?Scan using [^\n]*\n([^\n]*))");
+    for (std::sregex_iterator scan(plan.begin(), plan.end(), scanned), end; scan != end; ++scan)
       EXPECT_THAT((*scan)[2].str(), HasSubstr("Index Cond")) << name << "\n" << plan;
   }
 
  private:
   static int Parameters(const std::string& sql) {
-    static const std::regex kParameter(R"(\$(\d+))");
+    static const std::regex parameter(R"(\$(\d+))");
     int most = 0;
-    for (std::sregex_iterator found(sql.begin(), sql.end(), kParameter), end; found != end; ++found)
+    for (std::sregex_iterator found(sql.begin(), sql.end(), parameter), end; found != end; ++found)
       most = std::max(most, std::stoi((*found)[1]));
     return most;
   }

@@ -134,7 +134,7 @@ TEST_F(RedeemCodeTest, C4_OTP7_ACodeOfOnePurposeIsRefusedForTheOther) {
 }
 
 TEST_F(RedeemCodeTest, C4_EmptyMalformedAndUnknownAreRefusedWithoutAnEvent) {
-  const std::int64_t before = AllRows(owner()).size();
+  const std::size_t before = AllRows(owner()).size();
   const std::string id = "AAAAAAAAAAAAAAAAAAAAAA";
   EXPECT_EQ(WordOf(auth().Verify(id, "")), "FIELD_INVALID");
   EXPECT_EQ(WordOf(auth().Verify("", kRightCode)), "FIELD_INVALID");
@@ -143,7 +143,7 @@ TEST_F(RedeemCodeTest, C4_EmptyMalformedAndUnknownAreRefusedWithoutAnEvent) {
   EXPECT_EQ(WordOf(auth().Verify(id, kRightCode)), "CODE_REJECTED");
   EXPECT_EQ(WordOf(auth().ValidateLogIn(id, kRightCode)), "CODE_REJECTED");
   EXPECT_THAT(otp().Guesses(), IsEmpty());
-  EXPECT_EQ(static_cast<std::int64_t>(AllRows(owner()).size()), before);
+  EXPECT_EQ(AllRows(owner()).size(), before);
 }
 
 TEST_F(RedeemCodeTest, C4_EveryVerdictButApprovedIsRefusedAlikeAndRememberedExactly) {

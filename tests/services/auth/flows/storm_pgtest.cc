@@ -164,14 +164,14 @@ class CommitOrder {
     owner_.Run("SELECT pg_create_logical_replication_slot('commit_order', 'test_decoding', true)");
   }
   [[nodiscard]] std::vector<std::int64_t> Ids() {
-    static const std::regex kInsert(R"(^table auth\.event_log\S*: INSERT: id\[bigint\]:(\d+))");
+    static const std::regex insert(R"(^table auth\.event_log\S*: INSERT: id\[bigint\]:(\d+))");
     std::vector<std::int64_t> ids;
     const auto changes =
         owner_.Run("SELECT data FROM pg_logical_slot_get_changes('commit_order', NULL, NULL)");
     for (const pg::Row change : changes) {
       const auto data = change.Get<std::string>(0);
       std::smatch match;
-      if (std::regex_search(data, match, kInsert)) ids.push_back(std::stoll(match[1]));
+      if (std::regex_search(data, match, insert)) ids.push_back(std::stoll(match[1]));
     }
     return ids;
   }
