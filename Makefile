@@ -48,7 +48,7 @@ clean: ## remove builds and everything that stacks of this checkout wrote
 ##@ Test
 test: build build-asan ## unit, PostgreSQL, Kafka, contract, end-to-end and short fault tests
 	@$(PYTHON) -m tools.testing.run
-test-full: build build-asan setup-check ## test, and the long runs: faults 30 min, TSan, fuzzing
+test-full: build build-asan setup-full ## test, and the long runs: faults 30 min, TSan, fuzzing
 	@tools/build.sh tsan
 	@$(PYTHON) -m tools.testing.run --full
 check: setup-check ## format, layers, clang-tidy, proto gate, and the tests of these gates
@@ -60,7 +60,9 @@ check: setup-check ## format, layers, clang-tidy, proto gate, and the tests of t
 	@$(PYTHON) -m pytest -q -p no:cacheprovider tests/tools
 setup-check: setup
 	@tools/setup/debian.sh deploy/packages/debian-check.txt
-	@tools/setup/npm.sh
+	@tools/setup/npm.sh npm
+setup-full: setup-check
+	@tools/setup/npm.sh npm-full
 fmt: setup ## format C++ sources in place
 	@tools/checks/format.sh --fix
 bench: build ## measure; ONLY=signup for one; writes bench/results/*.json
@@ -89,5 +91,5 @@ release: setup-check ## make the current api/ the baseline that later changes mu
 	@tools/checks/release.sh
 
 .PHONY: help docs setup demo up down build build-asan build-debug gen-pb install clean test test-full check \
-  setup-check fmt bench run migrate-up migrate-down migrate-status kafka-topics kafka-consume \
+  setup-check setup-full fmt bench run migrate-up migrate-down migrate-status kafka-topics kafka-consume \
   outbox-status release

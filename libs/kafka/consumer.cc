@@ -186,7 +186,9 @@ Consumer::~Consumer() {
   const auto deadline = std::chrono::steady_clock::now() + kCloseLimit;
   while (rd_kafka_consumer_closed(client_.get()) == 0 &&
          std::chrono::steady_clock::now() < deadline) {
-    rd_kafka_queue_poll_callback(closing.get(), 50);
+    // Runs the callbacks too. Records that are still on their way are dropped here: where only
+    // callbacks are served, the library aborts the process over one.
+    const MessageHandle late(rd_kafka_consume_queue(closing.get(), 50));
   }
 }
 

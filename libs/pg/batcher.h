@@ -35,6 +35,9 @@ struct TryAgain {
 template <typename Answer>
 using Outcome = std::variant<Result<Answer>, TryAgain>;
 
+// How long an idle worker may take its connection for good. One poll(2) each.
+inline constexpr std::chrono::seconds kIdleCheck{1};
+
 struct BatchReport {
   std::size_t commands;
   std::chrono::nanoseconds took;
@@ -101,7 +104,8 @@ class Batcher {
     const std::lock_guard lock(mutex_);
     return queue_.size();
   }
-  // Connections that are up; 0 means that every command is refused right now. For /healthz.
+  // Connections that are up, or were a second ago; 0 means that every command is refused right now.
+  // For /healthz.
   [[nodiscard]] std::size_t connected() const {
     const std::lock_guard lock(mutex_);
     return connected_;

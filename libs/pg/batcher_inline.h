@@ -83,7 +83,8 @@ void Batcher<Command, Answer>::Serve(const std::stop_token& stop) {
   Link link(settings_);
   bool counted = false;
   while (true) {
-    if (!link.up()) static_cast<void>(link.Ensure());
+    // Also after an idle second: what is dead must not count as connected.
+    static_cast<void>(link.Ensure());
     SetConnected(counted, link.up());
     std::unique_lock lock(mutex_);
     const bool take = WaitForWork(lock, link);
@@ -102,11 +103,12 @@ void Batcher<Command, Answer>::Serve(const std::stop_token& stop) {
 }
 
 // True if there is a batch to take. A worker without a connection takes one only to refuse it, when
-// no other worker could run it; else it returns in time for its next try to connect.
+// no other worker could run it; else it returns in time for its next try to connect, and one with a
+// connection in time to look after it.
 template <typename Command, typename Answer>
 bool Batcher<Command, Answer>::WaitForWork(std::unique_lock<std::mutex>& lock, Link& link) {
   if (link.up()) {
-    ready_.wait(lock, [this] { return queue_.HasReady() || Finished(); });
+    ready_.wait_for(lock, kIdleCheck, [this] { return queue_.HasReady() || Finished(); });
     return queue_.HasReady();
   }
   const auto refusable = [this] { return queue_.HasReady() && connected_ == 0; };

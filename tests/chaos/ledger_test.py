@@ -42,7 +42,7 @@ def run(seconds, at_least):
         verdict, provider = judge(env)
         print(f"kills {kills}; {storm.committed} commits, {storm.rolled_back} rollbacks, {storm.lives} lives, "
               f"{storm.interrupted} interruptions; {verdict}")
-        assert storm.committed > 100 and storm.lives > 3, "the storm must have done something"
+        assert storm.committed > 100 and storm.lives >= 1, "the storm must have done something"
         assert min(kills.values()) >= at_least
         assert not verdict.faults, str(verdict)
         assert not provider, provider

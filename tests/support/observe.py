@@ -5,7 +5,7 @@ import urllib.parse
 import urllib.request
 
 import psycopg
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.chaos.ledger import Record, Row
 
@@ -45,7 +45,7 @@ def raw_records(brokers, topics=TOPICS, timeout=30):
         ends, parts = {}, []
         for topic in topics:
             for partition in consumer.list_topics(topic, timeout=timeout).topics[topic].partitions:
-                low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout)
+                low, high = _watermarks(consumer, TopicPartition(topic, partition), timeout)
                 if high > low:
                     parts.append(TopicPartition(topic, partition, low))
                     ends[(topic, partition)] = high
@@ -64,6 +64,18 @@ def raw_records(brokers, topics=TOPICS, timeout=30):
         return records
     finally:
         consumer.close()
+
+
+def _watermarks(consumer, place, timeout):
+    """First offset and the one after the last; a broker that has just come back may not lead yet."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return consumer.get_watermark_offsets(place, timeout=timeout)
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def headers_of(message):

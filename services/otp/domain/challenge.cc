@@ -8,6 +8,7 @@ namespace countersign::otp {
 namespace {
 
 constexpr std::size_t kShortestGuess = 4;
+constexpr int kDigitsPerDraw = 9;
 
 }  // namespace
 
@@ -80,8 +81,16 @@ std::optional<Verdict> VerdictOf(Standing standing) {
 
 Secret<std::string> DrawCode(Random& random, int length) {
   Invariant(length >= kShortestCode && length <= kLongestCode, "a code has 6 to 10 digits");
+  // At most nine digits of one draw: ten do not fit into its 32 bits.
   std::string code;
-  for (int i = 0; i < length; ++i) code += static_cast<char>('0' + random.Below(10));
+  for (int left = length; left > 0; left -= kDigitsPerDraw) {
+    const int digits = std::min(left, kDigitsPerDraw);
+    std::uint32_t bound = 1;
+    for (int i = 0; i < digits; ++i) bound *= 10;
+    std::string drawn = std::to_string(random.Below(bound));
+    code.append(static_cast<std::size_t>(digits) - drawn.size(), '0');
+    code += drawn;
+  }
   return Secret<std::string>(std::move(code));
 }
 

@@ -25,51 +25,56 @@ std::string UrlFault(std::string_view key, const std::string& url, bool allow_in
 }
 
 void BindTwilio(TwilioConfig& twilio, config::Keys& keys) {
-  keys.Text("twilio.account_sid", twilio.account_sid, {.help = "Account, AC…"});
+  keys.Text("twilio.account_sid", twilio.account_sid, {.help = "Account; begins with AC."});
   keys.Text("twilio.api_key", twilio.api_key,
-            {.help = "API key, SK…; empty: the account itself with its auth token"});
+            {.help = "API key; begins with SK. Empty: the account itself with its auth token."});
   keys.Hidden("twilio.api_secret", twilio.api_secret,
-              {.help = "Secret of the API key, or the account's auth token"});
-  keys.Text("twilio.verify_services.signup", twilio.verify_services.signup,
-            {.help = "Verify service for sign-up codes, VA…; each purpose needs its own"});
+              {.help = "Secret of the API key, or the account's auth token."});
+  keys.Text(
+      "twilio.verify_services.signup", twilio.verify_services.signup,
+      {.help = "Verify service for sign-up codes; begins with VA. Each purpose needs its own."});
   keys.Text("twilio.verify_services.login", twilio.verify_services.login,
-            {.help = "Verify service for log-in codes, VA…"});
+            {.help = "Verify service for log-in codes; begins with VA."});
   keys.Text("twilio.from", twilio.from,
             {.help = "Sender of messages: number, short code or name; or "
-                     "twilio.messaging_service_sid"});
+                     "twilio.messaging_service_sid."});
   keys.Text("twilio.messaging_service_sid", twilio.messaging_service_sid,
-            {.help = "Pool of senders, MG…; or twilio.from"});
+            {.help = "Pool of senders; begins with MG. Or twilio.from."});
   keys.Text("twilio.status_callback", twilio.status_callback,
-            {.help = "Where Twilio reports deliveries of messages; empty: nowhere"});
-  keys.Text("twilio.verify_url", twilio.verify_url, {.help = "Address of Verify"});
-  keys.Text("twilio.api_url", twilio.api_url, {.help = "Address of the messages API"});
+            {.help = "Where Twilio reports deliveries of messages; empty: nowhere."});
+  keys.Text("twilio.verify_url", twilio.verify_url, {.help = "Address of Verify."});
+  keys.Text("twilio.api_url", twilio.api_url, {.help = "Address of the messages API."});
   keys.Flag("twilio.allow_insecure_urls", twilio.allow_insecure_urls,
-            {.help = "Allow addresses without TLS or on this machine; for tests"});
+            {.help = "Allow addresses without TLS or on this machine; for tests."});
   keys.Text("twilio.ca_file", twilio.ca_file,
-            {.help = "PEM file of authorities to trust; empty: the system's"});
-  keys.Text("twilio.proxy", twilio.proxy, {.help = "HTTP proxy on the way; empty: none"});
+            {.help = "PEM file of authorities to trust; empty: the system's."});
+  keys.Text("twilio.proxy", twilio.proxy, {.help = "HTTP proxy on the way; empty: none."});
   keys.Duration("twilio.connect_timeout", twilio.connect_timeout,
-                {.help = "Longest time to connect", .min = "10ms", .max = "30s"});
+                {.help = "Longest time to connect.", .min = "10ms", .max = "30s"});
   keys.Duration("twilio.request_timeout", twilio.request_timeout,
-                {.help = "Longest time of one request; beyond, its outcome is unknown",
+                {.help = "Longest time of one request; beyond, its outcome is unknown.",
                  .min = "100ms",
                  .max = "60s"});
-  keys.Integer("twilio.max_in_flight", twilio.max_in_flight,
-               {.help = "Requests under way at once, and connections", .min = "1", .max = "4096"});
+  keys.Integer(
+      "twilio.max_in_flight", twilio.max_in_flight,
+      {.help = "Requests under way at once, and connections; more than consumer.in_flight, so that "
+               "checks of codes find room beside the sends.",
+       .min = "1",
+       .max = "4096"});
 }
 
 }  // namespace
 
 void Bind(Config& config, config::Keys& keys) {
   keys.Text("provider", config.provider,
-            {.help = "How codes are sent; log sends nothing and is for development",
+            {.help = "How codes are sent; log sends nothing and is for development.",
              .only = {"twilio-verify", "twilio-messaging", "log"}});
   keys.Text("message.text", config.message_text,
             {.help = "Text of a message with a code of ours; {code} comes before any number, "
-                     "{minutes} is its remaining life"});
+                     "{minutes} is its remaining life."});
   BindTwilio(config.twilio, keys);
   keys.Text("development.codes_file", config.codes_file,
-            {.help = "With provider log: file (mode 0600) that receives every code and number"});
+            {.help = "With provider log: file (mode 0600) that receives every code and number."});
   keys.Check([&config] { return FaultOf(config); });
 }
 
@@ -87,6 +92,10 @@ std::string FaultOf(const Config& config) {
   }
   if (!twilio.status_callback.empty() && !http::ParseBaseUrl(twilio.status_callback)) {
     return "twilio.status_callback: not an absolute address without query";
+  }
+  // Credentials in it would show wherever the configuration does.
+  if (!twilio.proxy.empty() && !http::ParseBaseUrl(twilio.proxy)) {
+    return "twilio.proxy: not an absolute http or https address without credentials";
   }
   if (!config.codes_file.empty() && config.provider != "log") {
     return "development.codes_file: only provider log has it";

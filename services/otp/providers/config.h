@@ -32,7 +32,7 @@ struct TwilioConfig {
   std::string proxy;
   std::chrono::milliseconds connect_timeout{3'000};
   std::chrono::milliseconds request_timeout{10'000};
-  int max_in_flight = 256;
+  int max_in_flight = 512;
 };
 
 struct Config {

@@ -83,6 +83,22 @@ TEST_F(BatcherLostTest, AnAnswerLostAfterTheCommitIsFoundByItsIds) {
   EXPECT_EQ(runs_, 1);
 }
 
+TEST_F(BatcherLostTest, AnIdleBatcherNoticesThatTheServerWentAndCameBack) {
+  AddBatcher batcher(ByProxy(), {.connections = 3}, Watched());
+  const auto await_connected = [&](std::size_t count) {
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (batcher.connected() != count) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << batcher.connected() << " are connected";
+      std::this_thread::sleep_for(1ms);
+    }
+  };
+  await_connected(3);
+  proxy_->Refuse(true);
+  await_connected(0);
+  proxy_->Refuse(false);
+  await_connected(3);
+}
+
 TEST_F(BatcherLostTest, WithoutALookupTheOutcomeIsUnknownAndNothingRunsTwice) {
   auto work = Disturbed([this](Connection& db, int run) {
     if (run == 1) PrepareAdd(db), proxy_->LoseNextAnswer();

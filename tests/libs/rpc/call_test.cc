@@ -99,7 +99,7 @@ TEST(Call, TellsTheHandlerWhoCallsAndForHowLong) {
   EXPECT_THAT(seen.user_agent, HasSubstr("grpc-c++"));
   EXPECT_EQ(seen.identity, "");
   EXPECT_GT(seen.left, milliseconds(1000));
-  EXPECT_LE(seen.left, seconds(2));
+  EXPECT_LE(seen.left, milliseconds(2050));  // grpc rounds a timeout up on its way
 }
 
 TEST(Call, LOG1_MakesIdsOfItsOwnWhenTheCallersAreNotWellFormed) {

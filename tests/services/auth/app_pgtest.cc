@@ -1,156 +1,23 @@
-// The composed service on a real PostgreSQL, with an otp service that the test plays.
 #include "services/auth/app.h"
 
 #include <gmock/gmock.h>
-#include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <functional>
-#include <memory>
+#include <filesystem>
 #include <thread>
 
-#include "countersign/auth/v1/auth.grpc.pb.h"
-#include "libs/config/load.h"
-#include "libs/rpc/status.h"
-#include "tests/libs/rpc/backend.h"
-#include "tests/support/certificates.h"
-#include "tests/support/database.h"
-#include "tests/support/keys/keys.h"
+#include "libs/jose/jwk.h"
+#include "libs/jose/jws.h"
+#include "tests/services/auth/app_fixture.h"
+#include "tests/support/tcp_proxy.h"
 
 namespace countersign::auth {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
-
-constexpr seconds kPatience{20};
-
-bool Eventually(const std::function<bool()>& holds) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(milliseconds(2));
-  }
-  return true;
-}
-
-class AppTest : public support::PgTest {
- protected:
-  static void SetUpTestSuite() {
-    certificates_ = new tests::Certificates;
-    certificates_->MakeAuthority("ca", "/CN=test authority");
-    certificates_->MakeCertificate("ca", "otp", "/CN=otp", "DNS:otp");
-    certificates_->MakeCertificate("ca", "auth", "/CN=auth", "DNS:auth");
-  }
-  static void TearDownTestSuite() { delete certificates_; }
-
-  void SetUp() override {
-    PgTest::SetUp();
-    if (IsSkipped()) return;
-    const SystemClock clock;
-    keys_ = std::make_unique<test::KeyFolder>(clock);
-    config_.process.log_level = log::Level::kError;
-    config_.process.metrics_listen = "127.0.0.1:0";
-    config_.grpc.listen = "127.0.0.1:0";
-    config_.grpc.reflection = false;
-    config_.database_url = Settings("countersign_auth").conninfo;
-    config_.keys_directory = keys_->path();
-    config_.issuer = "https://auth.example.com";
-    config_.audiences = {"fleet"};
-    config_.otp.target = "127.0.0.1:1";
-    config_.otp.tls_ca = certificates_->File("ca.pem");
-    config_.otp.tls_certificate = certificates_->File("auth.pem");
-    config_.otp.tls_key = certificates_->File("auth.key");
-    config_.otp.tls_server_name = "otp";
-  }
-
-  // An otp service that admits `auth` only.
-  std::unique_ptr<rpc::Backend> PlayOtp(rpc::Handler<rpc::Request, rpc::Response> handler,
-                                        const std::string& listen = "127.0.0.1:0") {
-    rpc::ServerSettings settings{.listen = listen};
-    settings.tls_certificate = certificates_->File("otp.pem");
-    settings.tls_key = certificates_->File("otp.key");
-    settings.tls_client_ca = certificates_->File("ca.pem");
-    settings.tls_client_certificate = "required";
-    auto otp =
-        std::make_unique<rpc::Backend>(std::move(handler), settings, rpc::Access::Identity("auth"));
-    config_.otp.target = otp->server().address();
-    return otp;
-  }
-
-  // The process and its App, until the end of the test.
-  App& Start() {
-    process_ = std::make_unique<process::Process>("auth", config_.process);
-    app_ = std::make_unique<App>(config_, *process_);
-    stub_ = v1::AuthService::NewStub(
-        grpc::CreateChannel(app_->address(), grpc::InsecureChannelCredentials()));
-    return *app_;
-  }
-  void TearDown() override {
-    app_.reset();
-    process_.reset();
-  }
-  // Why the start is refused; empty if it is not, or not as a fault of the configuration.
-  std::string Fault() {
-    try {
-      Start();
-    } catch (const config::Fault& fault) {
-      return fault.what();
-    }
-    return {};
-  }
-
-  // One call: the answer, or the reason's word.
-  template <typename Response, typename Request>
-  std::pair<Response, std::string> Call(grpc::Status (v1::AuthService::Stub::*method)(
-                                            grpc::ClientContext*, const Request&, Response*),
-                                        const Request& request, const std::string& bearer = {}) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kPatience);
-    if (!bearer.empty()) context.AddMetadata("authorization", "Bearer " + bearer);
-    Response response;
-    const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
-    if (status.ok()) return {response, ""};
-    return {response, std::string(rpc::FromStatus(status).reason->word)};
-  }
-  std::string Signup(const std::string& phone, v1::Verification* started = nullptr) {
-    v1::SignupWithPhoneNumberRequest request;
-    request.set_phone_number(phone);
-    request.set_first_name("Ada");
-    auto [response, refusal] = Call(&v1::AuthService::Stub::SignupWithPhoneNumber, request);
-    if (started != nullptr) *started = response.verification();
-    return refusal;
-  }
-  std::pair<v1::VerifyPhoneNumberResponse, std::string> Verify(const std::string& id) {
-    v1::VerifyPhoneNumberRequest request;
-    request.set_verification_id(id);
-    request.set_code("123456");
-    return Call(&v1::AuthService::Stub::VerifyPhoneNumber, request);
-  }
-  bool IsActive(const std::string& token) {
-    v1::IntrospectTokenRequest request;
-    request.set_token(token);
-    auto [response, refusal] = Call(&v1::AuthService::Stub::IntrospectToken, request);
-    EXPECT_EQ(refusal, "");
-    return response.active();
-  }
-  static std::string NewPhone() {
-    static std::atomic<int> next = 0;
-    return "+49151" + std::to_string(10'000'000 + getpid() % 10'000 * 1000 + next++);
-  }
-  [[nodiscard]] std::string Metrics() const { return process_->metrics().Text(); }
-
-  Config config_;
-  std::unique_ptr<test::KeyFolder> keys_;
-  std::unique_ptr<process::Process> process_;
-  std::unique_ptr<App> app_;
-  std::unique_ptr<v1::AuthService::Stub> stub_;
-
-  static inline tests::Certificates* certificates_ = nullptr;
-};
 
 TEST_F(AppTest, APersonSignsUpAndKeepsASession) {
   const auto otp = PlayOtp(rpc::Approve);
@@ -194,7 +61,8 @@ TEST_F(AppTest, APersonLogsInAgainAndTheTokensVerifyWithTheJwks) {
   v1::ValidatePhoneNumberLoginRequest validate;
   validate.set_verification_id(asked.verification().verification_id());
   validate.set_code("123456");
-  EXPECT_EQ(Call(&v1::AuthService::Stub::ValidatePhoneNumberLogin, validate).second, "");
+  auto [begun, wrong] = Call(&v1::AuthService::Stub::ValidatePhoneNumberLogin, validate);
+  ASSERT_EQ(wrong, "");
 
   v1::ResendCodeRequest resend;
   resend.set_verification_id(asked.verification().verification_id());
@@ -202,7 +70,19 @@ TEST_F(AppTest, APersonLogsInAgainAndTheTokensVerifyWithTheJwks) {
 
   const auto jwks = Call(&v1::AuthService::Stub::GetJwks, v1::GetJwksRequest()).first;
   ASSERT_EQ(jwks.keys_size(), 1);
-  EXPECT_EQ(jwks.keys(0).alg(), "ES256");
+  const v1::Jwk& jwk = jwks.keys(0);
+  const auto key = jose::FromJwk({.kty = jwk.kty(),
+                                  .crv = jwk.crv(),
+                                  .x = jwk.x(),
+                                  .y = jwk.y(),
+                                  .kid = jwk.kid(),
+                                  .alg = jwk.alg(),
+                                  .use = jwk.use()});
+  ASSERT_TRUE(key);
+  const auto token = jose::UnverifiedJws::Parse(begun.tokens().access_token());
+  ASSERT_TRUE(token);
+  EXPECT_EQ(token->header().kid, jwk.kid());
+  EXPECT_TRUE(token->Verify(*key));
 }
 
 TEST_F(AppTest, I8_WithoutOtpNoCodeIsAcceptedAndTheSameCodeIsLater) {
@@ -240,6 +120,25 @@ TEST_F(AppTest, ADatabaseThatIsAwayIsNoReasonNotToServe) {
   EXPECT_EQ(Call(&v1::AuthService::Stub::IntrospectToken, introspect).second, "");
   EXPECT_EQ(Call(&v1::AuthService::Stub::GetJwks, v1::GetJwksRequest()).first.keys_size(), 1);
   EXPECT_THAT(Metrics(), HasSubstr("batch_connections{batch=\"send\"} 0"));
+}
+
+TEST_F(AppTest, ADatabaseThatGoesIsNoticedWithoutACallAndServedAgainWhenItIsBack) {
+  constexpr pg::Query kPort{"port", "SELECT inet_server_port()"};
+  support::TcpProxy proxy(pg::Connection(Settings()).Execute(kPort).Only().Get<std::uint16_t>(0));
+  config_.database_url = Secret<std::string>(
+      pg::WithKeyword(config_.database_url.Reveal(), "port", std::to_string(proxy.port())));
+  Start();
+  std::jthread serving([this] { static_cast<void>(process_->Wait()); });
+  const auto health = [this] { return Get(process_->metrics_address(), "/healthz"); };
+  EXPECT_TRUE(Eventually([&] { return health().find(" 200 ") != std::string::npos; }));
+  proxy.Refuse(true);
+  EXPECT_TRUE(Eventually([&] { return health().find(" 503 ") != std::string::npos; }));
+  EXPECT_THAT(health(), HasSubstr("database: no connection for "));
+  EXPECT_EQ(Signup(NewPhone()), "DEPENDENCY_UNAVAILABLE");
+  proxy.Refuse(false);
+  EXPECT_TRUE(Eventually([&] { return Signup(NewPhone()).empty(); }));
+  EXPECT_TRUE(Eventually([&] { return health().find(" 200 ") != std::string::npos; }));
+  process_->Fail("the test ends here");
 }
 
 TEST_F(AppTest, WrongCredentialsStopTheStart) {

@@ -67,14 +67,26 @@ struct Person {
 
 class FlowTest : public support::PgTest {
  protected:
+  // The tests of a suite share keys and one installation: its eleven connections take longer to
+  // make than most tests to run.
+  static void SetUpTestSuite() {
+    if (support::ServerConninfo().empty()) return;
+    keys_ = std::make_unique<Keys>();
+    otp_ = std::make_unique<ScriptedVerifier>();
+    auth_ = NewInstallation();
+  }
+  static void TearDownTestSuite() {
+    auth_.reset();
+    otp_.reset();
+    keys_.reset();
+  }
   void SetUp() override {
     PgTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    keys_ = std::make_unique<Keys>();
+    otp_->BeginAnew();
     pg::ConnectionSettings as_owner = Settings();
     as_owner.statement_timeout = std::chrono::seconds(60);
     owner_ = std::make_unique<Owner>(as_owner);
-    auth_ = NewInstallation();
   }
 
   // With the rights of the service. The limits are longer than in production: these tests ask who
@@ -86,13 +98,14 @@ class FlowTest : public support::PgTest {
     return settings;
   }
   // A further replica.
-  [[nodiscard]] std::unique_ptr<Installation> NewInstallation(InstallationOptions options = {}) {
-    return std::make_unique<Installation>(AsService(), *keys_, otp_, std::move(options));
+  [[nodiscard]] static std::unique_ptr<Installation> NewInstallation(
+      InstallationOptions options = {}) {
+    return std::make_unique<Installation>(AsService(), *keys_, *otp_, std::move(options));
   }
   [[nodiscard]] Installation& auth() { return *auth_; }
   [[nodiscard]] Owner& owner() { return *owner_; }
   [[nodiscard]] Keys& keys() { return *keys_; }
-  [[nodiscard]] ScriptedVerifier& otp() { return otp_; }
+  [[nodiscard]] ScriptedVerifier& otp() { return *otp_; }
 
   // Possible, never asked for before.
   [[nodiscard]] static std::string NewPhone() {
@@ -152,11 +165,22 @@ class FlowTest : public support::PgTest {
                                      user_id);
   }
 
+  // Until there are exactly so many connections to the database, the owner's among them: those of
+  // installations that have gone are closed, those of the new ones made.
+  void WaitForConnections(std::int64_t count) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (owner().One<std::int64_t>("SELECT count(*) FROM pg_stat_activity"
+                                     " WHERE datname = current_database()") != count) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "never exactly " << count;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+
  private:
-  ScriptedVerifier otp_;
-  std::unique_ptr<Keys> keys_;
+  static inline std::unique_ptr<Keys> keys_;
+  static inline std::unique_ptr<ScriptedVerifier> otp_;
+  static inline std::unique_ptr<Installation> auth_;
   std::unique_ptr<Owner> owner_;
-  std::unique_ptr<Installation> auth_;
 };
 
 }  // namespace countersign::auth

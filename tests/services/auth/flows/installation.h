@@ -27,6 +27,7 @@ struct InstallationOptions {
   SessionTerms session{};
   std::chrono::seconds code_life{std::chrono::minutes(5)};
   std::chrono::seconds patience{20};  // deadline of a call
+  std::size_t writers = 2;            // connections of each batcher that writes
 };
 
 // The key rings of an installation, made for the test; replicas share them.
@@ -54,6 +55,8 @@ struct Keys {
 // Thread safe.
 class Installation {
  public:
+  static constexpr int kConnections = 4 * 2 + 3;  // while nothing had to be retried
+
   Installation(pg::ConnectionSettings settings, Keys& keys, CodeVerifier& verifier,
                InstallationOptions options = {});
   ~Installation();

@@ -94,16 +94,6 @@ TEST_F(LogTest, SendOtpCarriesTheSubjectTheExpiryAndTheChallengeOfTheVerificatio
   EXPECT_EQ(event.expires_at(), verification.Only().Get<std::string>(1));
 }
 
-// Peers stamped every event with the year 1.
-TEST_F(LogTest, TimesOfEventsAreNowByTheDatabasesClock) {
-  const Person person = NewPerson();
-  const auto created = Parsed<v1::UserCreated>(RowsOfKey(owner(), ToString(person.user_id))[0]);
-  EXPECT_LT(owner().One<double>(
-                "SELECT abs(extract(epoch FROM clock_timestamp() - $1::timestamptz))::float8",
-                created.created_at()),
-            60);
-}
-
 TEST_F(LogTest, AwkwardTextsSurviveRowsBoxesAndProfiles) {
   for (const std::string& text : kAwkwardTexts) {
     const std::string phone = NewPhone();

@@ -37,6 +37,11 @@ class ScriptedVerifier final : public CodeVerifier {
     const std::lock_guard lock(mutex_);
     script_ = std::move(script);
   }
+  void BeginAnew() {
+    const std::lock_guard lock(mutex_);
+    script_ = {};
+    guesses_.clear();
+  }
   [[nodiscard]] std::vector<CodeGuess> Guesses() const {
     const std::lock_guard lock(mutex_);
     return guesses_;

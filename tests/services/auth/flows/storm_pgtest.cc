@@ -151,17 +151,6 @@ class StormTest : public FlowTest {
     return owner().One<std::int64_t>(
         "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()");
   }
-  void WaitForBackendsToLeave() {
-    const auto end = std::chrono::steady_clock::now() + seconds(10);
-    while (owner().One<std::int64_t>("SELECT count(*) FROM pg_stat_activity"
-                                     " WHERE datname = current_database()") > kOwnConnections &&
-           std::chrono::steady_clock::now() < end)
-      std::this_thread::sleep_for(milliseconds(5));
-  }
-
-  // The owner's, and those of the fixture's own installation.
-  static constexpr std::int64_t kOwnConnections = 1 + 4 * 2 + 3;
-
   std::vector<std::unique_ptr<Installation>> replicas_;
   std::array<Number, kNumbers> numbers_;
   Tally tally_;
@@ -200,7 +189,7 @@ TEST_F(StormTest, I2_SixteenThreadsOnTenNumbersNeverDeadlockAndKeepOneOrderPerKe
   const std::int64_t deadlocks = Deadlocks();
   CommitOrder commit_order(owner());
   Rage(seconds(3));
-  WaitForBackendsToLeave();
+  WaitForConnections(1 + Installation::kConnections);
 
   EXPECT_EQ(tally_.faults(), std::vector<std::string>()) << tally_.Text();
   EXPECT_EQ(failed_statements_, 0);

@@ -1,6 +1,6 @@
-#include "tests/services/auth/flows/owner.h"
+#include "tests/support/owner.h"
 
-namespace countersign::auth {
+namespace countersign::support {
 
 pg::Query Owner::Named(std::string_view sql) {
   auto found = names_.find(sql);
@@ -9,4 +9,4 @@ pg::Query Owner::Named(std::string_view sql) {
   return {found->second, found->first};
 }
 
-}  // namespace countersign::auth
+}  // namespace countersign::support
