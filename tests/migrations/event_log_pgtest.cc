@@ -176,7 +176,10 @@ TEST_P(EventLogTest, ThePublicationTellsInsertsUnderTheNameOfTheLog) {
 
 // A slot that is older than its publication never decodes again; migrations make the publication.
 TEST_P(EventLogTest, ASlotMadeAfterTheMigrationDecodesAnEvent) {
-  pg::Connection owner(Settings());
+  // Making a slot waits for every transaction that runs on the server now.
+  auto settings = Settings();
+  settings.lock_timeout = settings.statement_timeout = std::chrono::seconds(30);
+  pg::Connection owner(settings);
   const std::string slot = "decodes_" + schema() + std::to_string(owner.BackendPid());
   owner.ExecuteScript("SELECT pg_create_logical_replication_slot('" + slot + "', 'pgoutput')");
   Append(owner, {.key = "decoded"});

@@ -118,13 +118,13 @@ TEST_F(OutageTest, AnswersKeepalivesAndBoundsItsMemoryWhileKafkaIsSilent) {
 }
 
 TEST_F(OutageTest, BrokenConnectionsAndLostAnswersLoseAndDoubleNothing) {
-  constexpr int kEvents = 1500;
+  constexpr int kEvents = 600;
   const auto relay = Start();
   WarmUp();
   for (int i = 2; i <= kEvents; ++i) {
     AppendNumbers(topic_->name(), i, i);
-    if (i % 300 == 0) Network().Cut();
-    if (i % 300 == 150) Network().LoseNextAnswer();
+    if (i % 120 == 0) Network().Cut();
+    if (i % 120 == 60) Network().LoseNextAnswer();
   }
   const Lsn end = Now();
   EXPECT_TRUE(Eventually([&] { return Confirmed() >= end; })) << relay->Log();

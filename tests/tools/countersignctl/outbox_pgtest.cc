@@ -33,7 +33,12 @@ class OutboxStatusTest : public support::PgTest {
         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '" +
         slot_ + "'");
   }
-  static void Execute(const std::string& sql) { pg::Connection(Settings()).ExecuteScript(sql); }
+  static void Execute(const std::string& sql) {
+    auto settings = Settings();
+    settings.lock_timeout = settings.statement_timeout = std::chrono::seconds(30);
+    pg::Connection(settings).ExecuteScript(sql);
+  }
+  // Waits for every transaction that runs on the server now.
   void MakeSlot() const {
     Execute("SELECT pg_create_logical_replication_slot('" + slot_ + "', 'pgoutput')");
   }
