@@ -17,6 +17,7 @@ class Row:
     type: str
     seq: int
     payload: str
+    service: str = "auth"   # whose log: each service numbers the events of a key by itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +93,10 @@ def sequence_gaps(rows):
     last = collections.Counter()
     gaps = []
     for row in sorted(rows, key=lambda r: r.id):
-        if row.seq != last[row.key] + 1:
-            gaps.append(f"{row.key}: {row.seq} after {last[row.key]}")
-        last[row.key] = row.seq
+        lane = (row.service, row.key)
+        if row.seq != last[lane] + 1:
+            gaps.append(f"{row.service} {row.key}: {row.seq} after {last[lane]}")
+        last[lane] = row.seq
     return gaps
 
 
