@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -112,15 +113,15 @@ bool Producer::Reach(std::chrono::milliseconds limit) {
   return code == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-rd_kafka_topic_s* Producer::Topic(std::string_view name, Produced& why) {
-  if (const auto known = topics_.find(name); known != topics_.end()) return known->second.get();
-  TopicHandle topic(rd_kafka_topic_new(client_.get(), std::string(name).c_str(), nullptr));
-  if (!topic) {
+Producer::Topic* Producer::Find(std::string_view name, Produced& why) {
+  if (const auto known = topics_.find(name); known != topics_.end()) return &known->second;
+  TopicHandle handle(rd_kafka_topic_new(client_.get(), std::string(name).c_str(), nullptr));
+  if (!handle) {
     why = Produced::kUnknownTopic;  // a name no cluster would have
     return nullptr;
   }
   const rd_kafka_metadata_t* answer = nullptr;
-  const auto code = rd_kafka_metadata(client_.get(), 0, topic.get(), &answer,
+  const auto code = rd_kafka_metadata(client_.get(), 0, handle.get(), &answer,
                                       static_cast<int>(kTopicLookup.count()));
   const std::unique_ptr<const rd_kafka_metadata_t, MetadataRelease> metadata(answer);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR || metadata->topic_cnt != 1) {
@@ -132,16 +133,45 @@ rd_kafka_topic_s* Producer::Topic(std::string_view name, Produced& why) {
     why = Produced::kUnknownTopic;
     return nullptr;
   }
-  return topics_.emplace(std::string(name), std::move(topic)).first->second.get();
+  Topic topic{
+      .handle = std::move(handle),
+      .partitions = std::vector(static_cast<std::size_t>(found.partition_cnt), Partition::kFresh)};
+  return &topics_.emplace(std::string(name), std::move(topic)).first->second;
+}
+
+// The one that the client library will choose, too.
+Producer::Partition& Producer::PartitionOf(Topic& topic, std::string_view key) {
+  const auto partition = rd_kafka_msg_partitioner_murmur2_random(
+      topic.handle.get(), key.data(), key.size(), static_cast<int>(topic.partitions.size()),
+      nullptr, nullptr);
+  return topic.partitions[static_cast<std::size_t>(partition)];
+}
+
+// The broker has something of ours in that partition: from now on it holds us to the order.
+void Producer::Settle(const Delivery& delivery) {
+  const auto found = topics_.find(delivery.topic);
+  if (found == topics_.end()) return;
+  auto& [handle, partitions, in_flight] = found->second;
+  if (in_flight > 0) --in_flight;
+  const auto partition = static_cast<std::size_t>(delivery.partition);
+  if (delivery.ok() && delivery.partition >= 0 && partition < partitions.size()) {
+    partitions[partition] = Partition::kSettled;
+  }
+  // A topic that was given more partitions may have had an answer from another than was awaited.
+  if (in_flight == 0) {
+    std::ranges::replace(partitions, Partition::kAwaited, Partition::kFresh);
+  }
 }
 
 Produced Producer::Produce(const Record& record, Headers& headers) {
   Produced why = Produced::kQueued;
-  rd_kafka_topic_s* topic = Topic(record.topic, why);
+  Topic* topic = Find(record.topic, why);
   if (topic == nullptr) return why;
+  Partition& partition = PartitionOf(*topic, record.key);
+  if (partition == Partition::kAwaited) return Produced::kQueueFull;
   // The library takes const-less pointers but copies (RD_KAFKA_MSG_F_COPY).
   const auto code = rd_kafka_producev(
-      client_.get(), RD_KAFKA_V_RKT(topic),
+      client_.get(), RD_KAFKA_V_RKT(topic->handle.get()),
       RD_KAFKA_V_KEY(const_cast<char*>(record.key.data()), record.key.size()),
       RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()), record.value.size()),
       RD_KAFKA_V_HEADERS(headers.handle_.get()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
@@ -149,6 +179,8 @@ Produced Producer::Produce(const Record& record, Headers& headers) {
   switch (code) {
     case RD_KAFKA_RESP_ERR_NO_ERROR:
       (void)headers.handle_.release();  // the library owns them now
+      ++topic->in_flight;
+      if (partition == Partition::kFresh) partition = Partition::kAwaited;
       return Produced::kQueued;
     case RD_KAFKA_RESP_ERR__QUEUE_FULL:
       return Produced::kQueueFull;
@@ -181,7 +213,11 @@ std::size_t Producer::Drain(const std::function<void(const Delivery&)>& on_deliv
     if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_DR) continue;
     const rd_kafka_message_t* messages[kBatch];
     while (const auto count = rd_kafka_event_message_array(event.get(), messages, kBatch)) {
-      for (std::size_t i = 0; i < count; ++i) on_delivery(ToDelivery(messages[i]));
+      for (std::size_t i = 0; i < count; ++i) {
+        const Delivery delivery = ToDelivery(messages[i]);
+        Settle(delivery);
+        on_delivery(delivery);
+      }
       drained += count;
     }
   }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/kafka/fault.h"
 #include "libs/kafka/handles.h"
@@ -41,7 +42,10 @@ struct Record {
 
 enum class Produced {
   kQueued,
-  kQueueFull,     // nothing was taken; try again after deliveries were drained
+  // Nothing was taken; try again after deliveries were drained. Also while the partition's first
+  // record of this producer has no answer yet: a broker that has nothing of a producer takes
+  // whichever of its batches comes first, so a refused one could be overtaken.
+  kQueueFull,
   kTooLarge,      // over message.max.bytes; nothing was taken
   kUnknownTopic,  // the cluster has no such topic now; nothing was taken
   kUnreachable,   // no broker answered whether the topic exists; nothing was taken
@@ -92,8 +96,16 @@ class Producer {
   static constexpr std::chrono::milliseconds kTopicLookup{300};
 
  private:
+  enum class Partition : std::uint8_t { kFresh, kAwaited, kSettled };
+  struct Topic {
+    TopicHandle handle;
+    std::vector<Partition> partitions;
+    std::size_t in_flight = 0;
+  };
   // Null if the topic cannot be used now; `why` then says so.
-  rd_kafka_topic_s* Topic(std::string_view name, Produced& why);
+  Topic* Find(std::string_view name, Produced& why);
+  [[nodiscard]] static Partition& PartitionOf(Topic& topic, std::string_view key);
+  void Settle(const Delivery& delivery);
   void ThrowIfFatal() const;
 
   int event_fd_ = -1;
@@ -101,7 +113,7 @@ class Producer {
   std::function<void(const Fault&)> on_error_;
   ClientHandle client_;
   QueueHandle queue_;
-  std::map<std::string, TopicHandle, std::less<>> topics_;
+  std::map<std::string, Topic, std::less<>> topics_;
 };
 
 }  // namespace countersign::kafka

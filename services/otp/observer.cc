@@ -45,6 +45,8 @@ Observer::Observer(metrics::Registry& registry)
       deliveries_(DeliveryCounters(registry)),
       repeated_(registry.AddCounter("otp_repeated_records_total",
                                     "Records whose event had been taken up before")),
+      finished_records_(registry.AddCounter("otp_finished_records_total",
+                                            "Records for which nothing more will be done")),
       dead_letters_(registry.AddCounter("otp_dead_letters_total",
                                         "Records that could not be read, moved to the .dlt topic")),
       in_flight_(registry.AddGauge("otp_sends_in_flight", "Calls the provider has not answered")),
@@ -52,8 +54,6 @@ Observer::Observer(metrics::Registry& registry)
                                     "Records taken from the topic and not finished")),
       lag_(registry.AddGauge("otp_consumer_lag_seconds",
                              "Age of the oldest record that was taken and is not finished")),
-      log_days_ahead_(registry.AddGauge("event_log_days_ahead",
-                                        "Days after today for which the log has partitions")),
       send_seconds_(ProviderSeconds(registry, "send")),
       check_seconds_(ProviderSeconds(registry, "check")) {}
 

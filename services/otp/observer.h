@@ -24,10 +24,11 @@ class Observer {
   // An intent that is over, once per intent; one that goes back to wait is counted each time.
   void Ended(DeliveryState state) const;
   void Repeated() const { repeated_.Increment(); }
+  // A record of the topic for which nothing more will be done.
+  void RecordFinished() const { finished_records_.Increment(); }
   void DeadLettered() const { dead_letters_.Increment(); }
   // Records taken from the topic and not finished, and the age of the oldest of them.
   void Backlog(std::size_t records, std::chrono::milliseconds oldest) const;
-  void LogDaysAhead(int days) const { log_days_ahead_.Set(days); }
 
   // What keeps codes from being sent now, by cause; empty when nothing does.
   void Trouble(const std::string& cause, std::string what);
@@ -38,11 +39,11 @@ class Observer {
   std::map<Verdict, metrics::Counter> verdicts_;
   std::map<DeliveryState, metrics::Counter> deliveries_;
   metrics::Counter repeated_;
+  metrics::Counter finished_records_;
   metrics::Counter dead_letters_;
   metrics::Gauge in_flight_;
   metrics::Gauge unfinished_;
   metrics::Gauge lag_;
-  metrics::Gauge log_days_ahead_;
   metrics::Histogram send_seconds_;
   metrics::Histogram check_seconds_;
 

@@ -12,7 +12,7 @@ double Seconds(std::chrono::steady_clock::duration duration) {
 }
 
 // From a local broker's answer to a long catch-up.
-const std::vector<double>& CommitToAcbuckets() {
+const std::vector<double>& CommitToAckBuckets() {
   static const std::vector<double> buckets = {0.001, 0.002, 0.003, 0.005, 0.01, 0.015,
                                               0.025, 0.05,  0.1,   0.25,  0.5,  1,
                                               2.5,   5,     15,    60,    300,  3600};
@@ -31,7 +31,7 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
       commit_to_ack_(registry.AddHistogram("relay_commit_to_ack_seconds",
                                            "From the commit in PostgreSQL to Kafka's "
                                            "acknowledgement",
-                                           {}, CommitToAcbuckets())),
+                                           {}, CommitToAckBuckets())),
       in_flight_(registry.AddGauge("relay_in_flight", "Events handed to Kafka, not acknowledged")),
       lag_bytes_(registry.AddGauge("relay_lag_bytes",
                                    "WAL between the confirmed position and the newest one seen")),

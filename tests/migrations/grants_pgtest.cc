@@ -81,13 +81,12 @@ TEST_F(GrantsTest, DB1_AuthMayDoThisAndNothingElse) {
 TEST_F(GrantsTest, DB1_OtpMayDoThisAndNothingElse) {
   EXPECT_THAT(
       RightsOf("countersign_otp"),
-      UnorderedElementsAre("USAGE SCHEMA otp", "SELECT otp.event_log", "INSERT otp.event_log",
-                           "USAGE otp.event_log_id", "EXECUTE otp.log_make(integer)",
-                           "EXECUTE otp.log_days_ahead()", "SELECT otp.subjects",
-                           "INSERT otp.subjects", "UPDATE otp.subjects", "SELECT otp.challenges",
-                           "INSERT otp.challenges", "UPDATE otp.challenges", "SELECT otp.claims",
-                           "INSERT otp.claims", "UPDATE otp.claims", "SELECT otp.deliveries",
-                           "INSERT otp.deliveries", "UPDATE otp.deliveries"));
+      UnorderedElementsAre(
+          "USAGE SCHEMA otp", "SELECT otp.event_log", "INSERT otp.event_log",
+          "USAGE otp.event_log_id", "EXECUTE otp.log_make(integer)", "EXECUTE otp.log_days_ahead()",
+          "SELECT otp.subjects", "INSERT otp.subjects", "UPDATE otp.subjects",
+          "SELECT otp.challenges", "INSERT otp.challenges", "UPDATE otp.challenges",
+          "SELECT otp.deliveries", "INSERT otp.deliveries", "UPDATE otp.deliveries"));
 }
 
 TEST_F(GrantsTest, DB1_TheRelayMayReadTheTwoLogsAndNothingElse) {
@@ -149,7 +148,7 @@ TEST_F(GrantsTest, DB1_FunctionsThatRunAsTheOwnerFixTheirSearchPath) {
 TEST_F(GrantsTest, DB1_AuthAndOtpCannotReadEachOther) {
   pg::Connection auth(Settings("countersign_auth"));
   pg::Connection otp(Settings("countersign_otp"));
-  for (const char* table : {"subjects", "challenges", "claims", "deliveries", "event_log"}) {
+  for (const char* table : {"subjects", "challenges", "deliveries", "event_log"}) {
     EXPECT_EQ(RefusalOf(auth, std::string("SELECT * FROM otp.") + table), "42501") << table;
   }
   for (const char* table : {"users", "numbers", "verifications", "sessions", "event_log"}) {

@@ -64,15 +64,16 @@ void DeadLetters::Send() {
     const std::lock_guard lock(mutex_);
     added.swap(added_);
   }
+  auto produced = kafka::Produced::kQueued;
   while (!added.empty()) {
     if (!producer_) producer_ = std::make_unique<kafka::Producer>(settings_);
     Pending& pending = added.front();
     kafka::Headers headers = HeadersOf(pending.letter);
-    const auto produced = producer_->Produce({.topic = topic_,
-                                              .key = pending.letter.key.value_or(""),
-                                              .value = pending.letter.value,
-                                              .token = next_token_},
-                                             headers);
+    produced = producer_->Produce({.topic = topic_,
+                                   .key = pending.letter.key.value_or(""),
+                                   .value = pending.letter.value,
+                                   .token = next_token_},
+                                  headers);
     if (produced != kafka::Produced::kQueued) break;
     on_their_way_.emplace(next_token_++, std::move(pending));
     added.pop_front();
@@ -81,6 +82,7 @@ void DeadLetters::Send() {
   const std::lock_guard lock(mutex_);
   added_.insert(added_.begin(), std::make_move_iterator(added.begin()),
                 std::make_move_iterator(added.end()));
+  if (produced == kafka::Produced::kQueueFull) return;  // the next time
   Later("topic " + topic_ + " does not take it");
 }
 

@@ -124,6 +124,7 @@ void VerificationConsumer::Finish(const Place& place) {
   const auto found = partitions_.find(place.partition);
   if (found == partitions_.end() || found->second.given_away != place.assignment) return;
   --unfinished_;
+  parts_.observer.RecordFinished();
   // Under the lock, so that a later offset is never followed by an earlier one.
   const auto next = found->second.offsets.Finish(place.offset);
   if (next && consumer_) consumer_->Store(place.partition, *next);

@@ -199,6 +199,8 @@ void DeliverCodeFlow::Call(const SendingPtr& sending) {
                        [this, sending](const providers::SendOutcome& outcome) {
                          Failpoint("otp_after_call");
                          parts_.observer.SendAnswered(SteadyClock::now() - sending->called_at);
+                         // First, or the slot would let another call begin.
+                         if (Decide(ResultOf(outcome)).halts) Halt(outcome.detail);
                          lanes_.GiveSlotBack();
                          Record(sending, outcome);
                        });
@@ -206,7 +208,6 @@ void DeliverCodeFlow::Call(const SendingPtr& sending) {
 
 void DeliverCodeFlow::Record(const SendingPtr& sending, const providers::SendOutcome& outcome) {
   const AfterCall after = Decide(ResultOf(outcome));
-  if (after.halts) Halt(outcome.detail);
   sending->retry_after = outcome.retry_after;
   sending->detail = outcome.detail;
   const SendIntent& intent = sending->intent;

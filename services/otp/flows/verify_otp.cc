@@ -173,9 +173,10 @@ void VerifyOtpFlow::Record(const AttemptPtr& attempt, Found found) {
   const Deadline deadline = std::chrono::steady_clock::now() + kRecordLimit;
   parts_.verdicts.Submit(KeyOf(guess.challenge_id), std::move(command), deadline,
                          [this, attempt](Result<Judgement> judgement) {
-        if (!judgement) return attempt->answer(Fail(std::move(judgement.error())));
-        Conclude(attempt, *judgement);
-      });
+                           if (!judgement)
+                             return attempt->answer(Fail(std::move(judgement.error())));
+                           Conclude(attempt, *judgement);
+                         });
 }
 
 void VerifyOtpFlow::Conclude(const AttemptPtr& attempt, const Judgement& judgement) {

@@ -93,6 +93,10 @@ std::string FaultOf(const Config& config) {
   if (!twilio.status_callback.empty() && !http::ParseBaseUrl(twilio.status_callback)) {
     return "twilio.status_callback: not an absolute address without query";
   }
+  // Credentials in it would show wherever the configuration does.
+  if (!twilio.proxy.empty() && !http::ParseBaseUrl(twilio.proxy)) {
+    return "twilio.proxy: not an absolute http or https address without credentials";
+  }
   if (!config.codes_file.empty() && config.provider != "log") {
     return "development.codes_file: only provider log has it";
   }

@@ -85,7 +85,8 @@ enum class CheckStatus {
   kWrong,     // counted by the provider too
   kGone,      // used, expired, cancelled or locked: no code can be right any more
   kNotAsked,  // the question provably did not reach the provider; ask again after retry_after
-  kUnknown,   // no answer: refuse now, the same claim may ask again with answer_was_lost
+  kUnknown,   // no answer, or no proof yet of one that was lost: refuse now, the same claim may ask
+              // again with answer_was_lost
 };
 
 struct CheckOutcome {

@@ -88,6 +88,16 @@ class Server::Loop {
     acceptor_.listen(kBacklog);
   }
 
+  // Somebody else may have taken the port meanwhile; then the next turn tries again.
+  void ListenAgain() {
+    try {
+      Listen();
+    } catch (const boost::system::system_error&) {
+      boost::system::error_code ignored;
+      acceptor_.close(ignored);
+    }
+  }
+
   asio::awaitable<void> Accept() {
     while (true) {
       boost::system::error_code fault;
@@ -100,7 +110,7 @@ class Server::Loop {
       // Either a rule closed the listener for a while, or descriptors ran out.
       const auto pause = acceptor_.is_open() ? std::chrono::milliseconds(10) : refuse_for_;
       co_await Sleep(pause);
-      if (!acceptor_.is_open()) Listen();
+      if (!acceptor_.is_open()) ListenAgain();
     }
   }
 

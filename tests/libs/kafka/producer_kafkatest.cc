@@ -205,6 +205,44 @@ TEST_F(ProducerTest, AfterARefusalByTheBrokerNothingLaterOfThatPartitionIsAppend
   EXPECT_EQ(Acknowledged(), 5U);
 }
 
+// A broker that has nothing yet of a producer takes whichever of its batches comes first.
+TEST_F(ProducerTest, AfterARefusalOfItsVeryFirstRecordNothingLaterOfThatPartitionIsAppended) {
+  const std::string large(10'000, 'x');
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    const Topic topic(1, {{"max.message.bytes", "2000"}});
+    auto settings = Settings();
+    settings.client.properties = {{"batch.num.messages", "1"}};
+    Producer producer(settings);
+    EXPECT_THROW(
+        {
+          Headers headers(0);
+          ASSERT_EQ(producer.Produce({.topic = topic.name(), .key = "k", .value = large}, headers),
+                    Produced::kQueued);
+          for (std::uint64_t i = 1; i < 1'000'000; ++i) {
+            Headers more(0);
+            static_cast<void>(producer.Produce(
+                {.topic = topic.name(), .key = "k", .value = "behind", .token = i}, more));
+            producer.Drain([](const Delivery&) {});
+          }
+        },
+        FatalFault);
+    EXPECT_THAT(topic.Values(), testing::IsEmpty());
+  }
+}
+
+TEST_F(ProducerTest, OtherPartitionsDoNotWaitForTheFirstAnswerOfOne) {
+  const Topic topic(2);
+  Producer producer(Settings());
+  Send(producer, {.topic = topic.name(), .key = "warm up", .value = "v", .token = 1});
+  for (const char* key : {"foobar", "a-little-bit-longer-string"}) {
+    Headers headers(0);
+    const auto produced =
+        producer.Produce({.topic = topic.name(), .key = key, .value = "v", .token = 2}, headers);
+    if (produced == Produced::kQueued) return SUCCEED();
+  }
+  FAIL() << "both partitions wait for the answer of one";
+}
+
 TEST_F(ProducerTest, ItsEventDescriptorBecomesReadableForADelivery) {
   const Topic topic;
   Producer producer(Settings());

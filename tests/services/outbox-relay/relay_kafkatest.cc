@@ -165,6 +165,20 @@ TEST_F(RelayKafkaTest, GoesOnWhereItStoppedWithoutLossAndWithoutDoubling) {
   EXPECT_EQ(Numbers(topic.AwaitRecords(61)), UpTo(61));
 }
 
+TEST_F(RelayKafkaTest, AStopInTheMiddleOfATransactionReadsItToItsEnd) {
+  constexpr int kRows = 20'000;
+  const Topic topic;
+  {
+    const auto relay = Start();
+    AppendNumbers(topic.name(), 1, kRows);
+    ASSERT_TRUE(Eventually([&] { return relay->Gauge("relay_in_flight") > 0; }));
+    EXPECT_LT(relay->Stop(), 8s);
+  }
+  const auto relay = Start();
+  AppendNumbers(topic.name(), kRows + 1, kRows + 1);
+  EXPECT_EQ(Numbers(topic.AwaitRecords(kRows + 1)), UpTo(kRows + 1));
+}
+
 TEST_F(RelayKafkaTest, WhatItHandedOverBeforeItStoppedIsConfirmed) {
   const Topic topic;
   const auto relay = Start();
@@ -184,7 +198,7 @@ TEST_F(RelayKafkaTest, ConfirmsTheWalOfOtherTablesToo) {
 }
 
 TEST_F(RelayKafkaTest, OutlivesATerminatedConnectionAtAnyMoment) {
-  constexpr int kEvents = 3000;
+  constexpr int kEvents = 1000;
   const Topic topic;
   const auto relay = Start();
   const std::jthread writer([&] {
@@ -199,7 +213,7 @@ TEST_F(RelayKafkaTest, OutlivesATerminatedConnectionAtAnyMoment) {
         Scalar<bool>("SELECT bool_and(pg_terminate_backend(active_pid)) FROM "
                      "pg_replication_slots WHERE active AND slot_name = '" +
                      slot_ + "' OR random() < 0"));
-    std::this_thread::sleep_for(std::chrono::milliseconds(40 * i));
+    std::this_thread::sleep_for(std::chrono::milliseconds(30 * i));
   }
   ASSERT_TRUE(Eventually(
       [&] {

@@ -114,6 +114,8 @@ TEST_F(RedeemCodeTest, C4_OTP2_ACodeThatExpiresWhileOtpJudgesItIsRefused) {
   });
   EXPECT_EQ(WordOf(auth().Verify(id, kRightCode)), "CODE_REJECTED");
   EXPECT_EQ(LastReason(ToString(UserOf(phone))), "expired");
+  EXPECT_EQ(UsedOf(phone), 0);
+  EXPECT_EQ(WordOf(auth().LogIn(phone)), "RESEND_TOO_SOON") << "it ended the cooldown";
   EXPECT_EQ(SessionsOf(UserOf(phone)), 0);
   EXPECT_EQ(StatusOf(phone), "pending");
 }

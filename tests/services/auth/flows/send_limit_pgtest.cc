@@ -210,6 +210,9 @@ TEST_F(SendLimitTest, OTP5_AResendKeepsTheChallengeAndNumbersTheSend) {
   const auto resent = Must(auth().Resend(id));
   EXPECT_EQ(resent.verification_id.Reveal(), id);
   EXPECT_GT(resent.expires_at, started.expires_at);
+  EXPECT_EQ(
+      owner().One<Instant>("SELECT expires_at FROM auth.verifications WHERE phone = $1", phone),
+      resent.expires_at);
 
   const auto rows = RowsOfKey(owner(), SubjectOf(phone));
   ASSERT_EQ(rows.size(), 2U);

@@ -37,10 +37,11 @@ class RecordingProvider final : public providers::Provider {
     const std::lock_guard lock(mutex_);
     latency_ = latency;
   }
-  // Sends are taken and not answered until Release.
-  void Hold() {
+  // Sends, or those to one number, are taken and not answered until Release.
+  void Hold(std::string phone = {}) {
     const std::lock_guard lock(mutex_);
     holding_ = true;
+    held_phone_ = std::move(phone);
   }
   void Release() {
     std::vector<std::function<void()>> held;
@@ -50,6 +51,13 @@ class RecordingProvider final : public providers::Provider {
       held.swap(held_);
     }
     for (const auto& answer : held) answer();
+  }
+
+  // What is held is never answered: the process that asked has died.
+  void Forget() {
+    const std::lock_guard lock(mutex_);
+    holding_ = false;
+    held_.clear();
   }
 
   [[nodiscard]] std::vector<providers::SendOrder> Sends() const {
@@ -97,7 +105,8 @@ class RecordingProvider final : public providers::Provider {
       }
       done(outcome);
     };
-    if (holding_) return held_.emplace_back(std::move(answer)), void();
+    const bool held = held_phone_.empty() || held_phone_ == order.to.Reveal();
+    if (holding_ && held) return held_.emplace_back(std::move(answer)), void();
     const auto latency = latency_;
     lock.unlock();
     if (latency.count() == 0) return answer();
@@ -129,6 +138,7 @@ class RecordingProvider final : public providers::Provider {
   CheckAnswer check_answer_;
   std::chrono::milliseconds latency_{0};
   bool holding_ = false;
+  std::string held_phone_;
   std::vector<std::function<void()>> held_;
   std::vector<providers::SendOrder> sends_;
   std::vector<providers::CheckOrder> checks_;

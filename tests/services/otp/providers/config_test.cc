@@ -89,6 +89,7 @@ TEST(ProviderConfig, SEC1_RefusesAnAddressWithoutTlsOrOnThisMachine) {
 TEST(ProviderConfig, RefusesWhatTheProviderCannotUse) {
   ExpectFault({{"OTP_MESSAGE_TEXT", "no code here"}}, "message.text: {code} is missing");
   ExpectFault({{"OTP_TWILIO_STATUS_CALLBACK", "/relative"}}, "twilio.status_callback");
+  ExpectFault({{"OTP_TWILIO_PROXY", "http://user:password@proxy:3128"}}, "twilio.proxy");
   ExpectFault({{"OTP_DEVELOPMENT_CODES_FILE", "/tmp/codes"}}, "only provider log has it");
 }
 

@@ -113,7 +113,11 @@ TEST_P(Faults, CallASendThatNeverLeftNotSent) {
   config.twilio.verify_url = config.twilio.api_url = "http://127.0.0.1:1";
   const auto nobody = at_.Make(config);
 
+  config.twilio.verify_url = config.twilio.api_url = "https" + at_.fake.url().substr(4);
+  const auto without_tls = at_.Make(config);
+
   EXPECT_EQ(SendNow(*nobody, at_.Order()).status, SendStatus::kNotSent);
+  EXPECT_EQ(SendNow(*without_tls, at_.Order()).status, SendStatus::kNotSent);
   EXPECT_EQ(SendNow(*provider_, at_.Order(), -1ms).status, SendStatus::kNotSent);
   EXPECT_EQ(at_.steering.Processed(), 0);
 }
