@@ -56,6 +56,21 @@ std::size_t Matches(const Command& command, std::span<const std::string> words) 
   return 0;
 }
 
+// `words` name several commands together: "migrate", or "migrate --help".
+bool NamesAGroup(const std::vector<Command>& group, std::span<const std::string> words) {
+  return !group.empty() &&
+         (words.size() == 1 || (words.size() == 2 && (words[1] == "--help" || words[1] == "-h")));
+}
+
+// The commands whose first of two words is `word`.
+std::vector<Command> GroupOf(const std::vector<Command>& commands, const std::string& word) {
+  std::vector<Command> group;
+  std::ranges::copy_if(commands, std::back_inserter(group), [&](const Command& command) {
+    return command.words.starts_with(word + " ");
+  });
+  return group;
+}
+
 int RunCommand(const Command& command, std::span<const std::string> words,
                const Environment& environment, const Streams& streams) {
   const Arguments arguments(command.options, words, environment);
@@ -93,7 +108,13 @@ int Run(std::span<const std::string> words, const Environment& environment,
         return RunCommand(command, words.subspan(used), environment, streams);
       }
     }
-    throw UsageFault(fmt::format("no such command: {}", fmt::join(words.first(1), " ")));
+    const auto group = GroupOf(commands, words[0]);
+    if (NamesAGroup(group, words)) {
+      PrintOverview(group, words.size() == 1 ? streams.err : streams.out);
+      return words.size() == 1 ? kUsage : kOk;
+    }
+    const auto named = words.first(group.empty() ? 1 : 2);
+    throw UsageFault(fmt::format("no such command: {}", fmt::join(named, " ")));
   } catch (const UsageFault& fault) {
     fmt::print(streams.err, "countersignctl: {}; see --help\n", fault.what());
     return kUsage;

@@ -29,9 +29,16 @@ nlohmann::json ToJson(const kafka::Message& message) {
           {"value", value}};
 }
 
+// Foreign bytes must not break the line or the terminal: dump escapes them.
+constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
+
+// The text of a header without quotes, "?" if there is none.
+std::string Shown(const nlohmann::json& headers, const char* name) {
+  const std::string text = nlohmann::json(headers.value(name, "?")).dump(-1, ' ', true, kReplace);
+  return text.substr(1, text.size() - 2);
+}
+
 void Print(const kafka::Message& message, bool json, std::ostream& out) {
-  // Foreign bytes must not break the line or the terminal: dump escapes them.
-  constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
   const auto record = ToJson(message);
   if (json) {
     out << record.dump(-1, ' ', true, kReplace) << std::endl;
@@ -39,8 +46,8 @@ void Print(const kafka::Message& message, bool json, std::ostream& out) {
   }
   const auto& headers = record["headers"];
   fmt::print(out, "{}  {}  {}/{}@{}  key {}  seq {}  {}\n", record["timestamp"].get<std::string>(),
-             headers.value("ce_type", "?"), message.topic(), message.partition(), message.offset(),
-             record["key"].dump(-1, ' ', true, kReplace), headers.value("ce_sequence", "?"),
+             Shown(headers, "ce_type"), message.topic(), message.partition(), message.offset(),
+             record["key"].dump(-1, ' ', true, kReplace), Shown(headers, "ce_sequence"),
              record["value"].dump(-1, ' ', true, kReplace));
   out.flush();
 }

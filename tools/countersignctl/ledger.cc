@@ -27,7 +27,13 @@ constexpr std::string_view LedgerOf(std::string_view schema) {
 
 }  // namespace
 
-void Ledger::Lock() { connection_.Execute(sql::kLockMigrations); }
+void Ledger::Lock() {
+  try {
+    connection_.Execute(sql::kLockMigrations);
+  } catch (const pg::LockTimeout&) {
+    throw Failure("another countersignctl migrates this database; try again when it is done");
+  }
+}
 
 std::vector<AppliedMigration> Ledger::Applied(std::string_view schema) {
   std::vector<AppliedMigration> applied;

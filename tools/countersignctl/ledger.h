@@ -21,7 +21,8 @@ class Ledger {
  public:
   explicit Ledger(pg::Connection& connection) : connection_(connection) {}
 
-  // Held until the connection ends. Throws pg::LockTimeout if another program migrates.
+  // Held until the connection ends. Throws Failure if another program migrates for longer than the
+  // connection's lock_timeout.
   void Lock();
   [[nodiscard]] std::vector<AppliedMigration> Applied(std::string_view schema);
   // Each runs the section and keeps the books in one transaction.

@@ -48,6 +48,16 @@ std::vector<Standing> Compare(const std::vector<Migration>& files, Ledger& ledge
   return standings;
 }
 
+// Runs a migration's section; what the server refuses is told with the migration's name.
+template <typename Section>
+void Named(const Standing& one, Section section) {
+  try {
+    section();
+  } catch (const pg::Refused& fault) {
+    throw Failure(fmt::format("{}/{}: {}", one.schema, one.name, fault.what()));
+  }
+}
+
 int Up(const Arguments& arguments, const Streams& streams) {
   const auto files = ReadMigrations(FindShipped(arguments.Text("dir"), "migrations"));
   auto connection = ConnectDatabase(arguments);
@@ -65,7 +75,7 @@ int Up(const Arguments& arguments, const Streams& streams) {
   int done = 0;
   for (const Standing& one : standings) {
     if (one.applied) continue;
-    ledger.Up(*one.file);
+    Named(one, [&] { ledger.Up(*one.file); });
     fmt::print(streams.out, "applied {}/{}\n", one.schema, one.name);
     ++done;
   }
@@ -89,7 +99,7 @@ int Down(const Arguments& arguments, const Streams& streams) {
       throw Failure(fmt::format("{}/{} has no file here: use the release that applied it",
                                 one.schema, one.name));
     }
-    ledger.Down(*one.file);
+    Named(one, [&] { ledger.Down(*one.file); });
     fmt::print(streams.out, "took back {}/{}\n", one.schema, one.name);
   }
   return kOk;

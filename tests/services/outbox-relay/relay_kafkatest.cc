@@ -30,6 +30,12 @@ class RelayKafkaTest : public RelayTest {
     RelayTest::SetUp();
     if (!IsSkipped() && !HasFatalFailure()) Connect();
   }
+  void TerminateWalSender() {
+    db_->ExecuteScript(
+        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE "
+        "active AND slot_name = '" +
+        slot_ + "'");
+  }
 };
 
 TEST_F(RelayKafkaTest, BringsAnEventByteForByteWithItsHeaders) {
@@ -198,7 +204,7 @@ TEST_F(RelayKafkaTest, ConfirmsTheWalOfOtherTablesToo) {
 }
 
 TEST_F(RelayKafkaTest, OutlivesATerminatedConnectionAtAnyMoment) {
-  constexpr int kEvents = 1000;
+  constexpr int kEvents = 600;
   const Topic topic;
   const auto relay = Start();
   const std::jthread writer([&] {
@@ -221,6 +227,21 @@ TEST_F(RelayKafkaTest, OutlivesATerminatedConnectionAtAnyMoment) {
       },
       60s));
   EXPECT_EQ(Numbers(FirstOccurrences(topic.Read())), UpTo(kEvents));
+}
+
+TEST_F(RelayKafkaTest, ATransactionThatWasCutComesAgainFromItsBeginning) {
+  constexpr int kRows = 30'000;
+  const Topic topic;
+  const auto relay = Start();
+  AppendNumbers(topic.name(), 1, kRows);
+  AppendNumbers(topic.name(), kRows + 1, kRows + 10);
+  ASSERT_TRUE(Eventually([&] { return relay->Gauge("relay_in_flight") > 0; }));
+  TerminateWalSender();
+  const Lsn end = Now();
+  ASSERT_TRUE(Eventually([&] { return Confirmed() >= end; })) << relay->Log();
+  const auto records = topic.Read();
+  EXPECT_GT(records.size(), std::size_t{kRows + 10}) << "nothing was cut";
+  EXPECT_EQ(Numbers(FirstOccurrences(records)), UpTo(kRows + 10));
 }
 
 TEST_F(RelayKafkaTest, FollowsATableThatChangesItsColumns) {

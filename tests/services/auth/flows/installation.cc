@@ -81,10 +81,11 @@ Installation::~Installation() {
 }
 
 pg::BatcherOptions Installation::Writes() {
-  return {
-      .connections = 2, .retry_connections = 1, .observe = [this](const pg::BatchReport& report) {
-        if (report.failed) ++failed_statements_;
-      }};
+  return {.connections = options_.writers,
+          .retry_connections = 1,
+          .observe = [this](const pg::BatchReport& report) {
+            if (report.failed) ++failed_statements_;
+          }};
 }
 
 pg::BatcherOptions Installation::Reads() {

@@ -21,11 +21,13 @@ class LostAnswerTest : public FlowTest {
     settings.plan_life = std::chrono::hours(1);  // the next answer is the statement's
     far_ =
         std::make_unique<Installation>(settings, keys(), otp(), InstallationOptions{.writers = 1});
-    // Every statement is prepared from here on.
-    person_ = Must(far_->Verify(
+    // From here on every connection is up and every statement prepared: nothing else is answered.
+    const auto begun = Must(far_->Verify(
         Must(far_->SignUp({.phone_number = NewPhone()})).verification_id.Reveal(), kRightCode));
-    static_cast<void>(Must(far_->Refresh(person_.tokens.refresh_token.Reveal())));
-    ASSERT_TRUE(far_->LogOut(person_.tokens.refresh_token.Reveal()));
+    ASSERT_TRUE(far_->GetProfile(begun.tokens.access_token.Reveal()));
+    ASSERT_TRUE(far_->Introspect(begun.tokens.access_token.Reveal()));
+    ASSERT_TRUE(far_->Refresh(begun.tokens.refresh_token.Reveal()));
+    ASSERT_TRUE(far_->LogOut(begun.tokens.refresh_token.Reveal()));
   }
   void TearDown() override {
     far_.reset();
@@ -48,7 +50,6 @@ class LostAnswerTest : public FlowTest {
  private:
   std::unique_ptr<support::TcpProxy> proxy_;
   std::unique_ptr<Installation> far_;
-  BegunSession person_;
 };
 
 TEST_F(LostAnswerTest, ASendThatWasCommittedIsAnsweredAsIfNothingHadHappened) {
