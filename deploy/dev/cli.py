@@ -147,6 +147,9 @@ def main():
     except StackError as failure:
         print(f"stack: {failure}", file=sys.stderr)
         return 1
+    except BrokenPipeError:   # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("stack: interrupted; nothing that this call started is left running", file=sys.stderr)
         return 130

@@ -32,7 +32,7 @@ def query(database, sql, *parameters):
 def log_rows(database, schemas=("auth", "otp")):
     rows = []
     for schema in schemas:
-        rows += [Row(*row) for row in query(
+        rows += [Row(*row, schema) for row in query(
             database, f"SELECT id, event_id::text, topic, key, type, seq, payload::text FROM {schema}.event_log ORDER BY id")]
     return rows
 
