@@ -239,9 +239,9 @@ TEST_F(VerifyOtp, BeforeACodeWasSentThereIsNothingToAnswer) {
   const SendIntent first = NewIntent(keys());
   const SendIntent waiting = NewIntent(keys());
   narrow->Begin(first);
+  ASSERT_TRUE(Eventually([&] { return StateOf(first) == "sending"; }));
   narrow->Begin(waiting);
   ASSERT_TRUE(Eventually([&] { return StateOf(waiting) == "received"; }));
-  ASSERT_TRUE(Eventually([&] { return StateOf(first) == "sending"; }));
   EXPECT_EQ(Try(waiting, "123456"), "not_found");
   ASSERT_TRUE(Eventually([&] { return !provider().CodeOn(PhoneOf(first)).empty(); }));
   EXPECT_EQ(Try(first, CodeOf(first)), "approved") << "a person may be faster than the provider";
