@@ -22,6 +22,10 @@ constexpr milliseconds kStorePause{500};
 // Until a number is tried again to which another replica is just sending.
 constexpr milliseconds kBusyPause{250};
 
+// So many more than the provider may have are begun ahead, so that none of its places is empty for
+// the time of a statement: in_flight / kAheadShare.
+constexpr std::size_t kAheadShare = 8;
+
 std::string KeyOf(const SubjectId& subject) { return std::string(AsText(subject.value.bytes)); }
 
 const EventKind& EventOf(DeliveryState state) {
@@ -71,7 +75,10 @@ struct DeliverCodeFlow::Sending {
 };
 
 DeliverCodeFlow::DeliverCodeFlow(const DeliverySettings& settings, Parts parts)
-    : settings_(settings), parts_(parts), lanes_(settings.in_flight) {}
+    : settings_(settings),
+      parts_(parts),
+      lanes_(settings.in_flight + settings.in_flight / kAheadShare),
+      calls_(settings.in_flight) {}
 
 void DeliverCodeFlow::Run(SendIntent intent, Done done) {
   auto sending = std::make_shared<Sending>(
@@ -167,7 +174,7 @@ void DeliverCodeFlow::OnBegun(const SendingPtr& sending, const store::BegunSend&
   if (begun.begun) {
     sending->begun = begun;
     sending->dies_at = SteadyClock::now() + begun.life;
-    return Call(sending);
+    return calls_.Enter([this, sending] { Call(sending); });
   }
   lanes_.GiveSlotBack();
   if (!IsOver(begun.state)) return BeginAgain(sending, kBusyPause);
@@ -176,7 +183,8 @@ void DeliverCodeFlow::OnBegun(const SendingPtr& sending, const store::BegunSend&
 }
 
 void DeliverCodeFlow::Call(const SendingPtr& sending) {
-  if (sending->begun.life.count() <= 0) {  // the database was away for too long
+  if (sending->dies_at <= SteadyClock::now()) {  // the database was away for too long
+    calls_.Leave();
     lanes_.GiveSlotBack();
     return Record(sending, {.status = providers::SendStatus::kNotSent});
   }
@@ -201,6 +209,7 @@ void DeliverCodeFlow::Call(const SendingPtr& sending) {
                          parts_.observer.SendAnswered(SteadyClock::now() - sending->called_at);
                          // First, or the slot would let another call begin.
                          if (Decide(ResultOf(outcome)).halts) Halt(outcome.detail);
+                         calls_.Leave();
                          lanes_.GiveSlotBack();
                          Record(sending, outcome);
                        });

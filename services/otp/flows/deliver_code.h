@@ -21,6 +21,7 @@
 #include "services/otp/flows/delivery_batchers.h"
 #include "services/otp/flows/send_lanes.h"
 #include "services/otp/flows/timer.h"
+#include "services/otp/flows/turnstile.h"
 #include "services/otp/observer.h"
 #include "services/otp/providers/provider.h"
 
@@ -52,7 +53,7 @@ struct SendIntent {
 [[nodiscard]] std::optional<providers::Channel> ParseChannel(std::string_view word);
 
 struct DeliverySettings {
-  std::size_t in_flight = 256;
+  std::size_t in_flight = 256;  // calls the provider has not answered
   int code_length = 6;
   std::chrono::milliseconds send_timeout{20'000};  // the lease is longer by kLeaseMargin
 };
@@ -127,6 +128,7 @@ class DeliverCodeFlow {
   const DeliverySettings settings_;
   const Parts parts_;
   SendLanes lanes_;
+  Turnstile calls_;
   std::atomic<bool> halted_{false};
   std::atomic<bool> store_failing_{false};
 
