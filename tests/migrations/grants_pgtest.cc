@@ -59,10 +59,8 @@ class GrantsTest : public support::PgTest {
       return fault.sqlstate();
     }
   }
-  static const std::vector<std::string>& Roles() {
-    static const std::vector<std::string> kRoles = {"countersign_auth", "countersign_otp",
-                                                    "countersign_relay"};
-    return kRoles;
+  static std::vector<std::string> Roles() {
+    return {"countersign_auth", "countersign_otp", "countersign_relay"};
   }
 };
 

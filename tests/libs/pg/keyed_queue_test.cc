@@ -63,7 +63,7 @@ TEST(KeyedQueueTest, AnItemPutBackComesBeforeAllOthersAndKeepsItsKey) {
   queue.Push("a", 2);
   queue.Push("b", 3);
   auto entries = queue.Take(1);
-  queue.PutBack(std::move(entries[0]));
+  queue.PutBack(entries[0]);
   EXPECT_EQ(queue.size(), 3U);
   EXPECT_THAT(Items(queue.Take(10)), ElementsAre(1, 3));
   EXPECT_FALSE(queue.HasReady());
@@ -76,7 +76,7 @@ TEST(KeyedQueueTest, ItemsWithoutAKeyMayAllBeOutTogether) {
   EXPECT_THAT(Items(entries), ElementsAre(0, 1, 2));
   EXPECT_EQ(entries[0].key, nullptr);
   queue.Release(entries[0].key);
-  queue.PutBack(std::move(entries[1]));
+  queue.PutBack(entries[1]);
   EXPECT_THAT(Items(queue.Take(10)), ElementsAre(1));
 }
 
@@ -107,7 +107,7 @@ TEST(KeyedQueueTest, KeepsItsPromisesInRandomOrdersOfUse) {
     std::size_t done = 0;
     const auto pick = [&] {
       std::swap(out[random() % out.size()], out.back());
-      auto entry = std::move(out.back());
+      const auto entry = out.back();
       out.pop_back();
       return entry;
     };
@@ -118,7 +118,7 @@ TEST(KeyedQueueTest, KeepsItsPromisesInRandomOrdersOfUse) {
           queue.Push("k" + std::to_string(random() % 9), static_cast<int>(pushed++));
           break;
         case 2:
-          for (auto& entry : queue.Take(random() % 5)) out.push_back(std::move(entry));
+          for (const auto& entry : queue.Take(random() % 5)) out.push_back(entry);
           break;
         default:
           if (out.empty()) break;

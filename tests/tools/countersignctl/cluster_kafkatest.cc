@@ -22,7 +22,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-Told OnCluster(std::vector<std::string> words) {
+Told OnCluster(const std::vector<std::string>& words) {
   return RunCtl(words, {{"KAFKA_BROKERS", support::Brokers()}});
 }
 
@@ -30,7 +30,7 @@ class TopicsTest : public support::KafkaTest {
  protected:
   TopicsTest()
       : file_(std::filesystem::temp_directory_path() / ("topics-" + std::to_string(getpid()))) {}
-  ~TopicsTest() override {
+  void TearDown() override {
     std::filesystem::remove(file_);
     if (made_) support::Delete(topic_);
   }

@@ -22,7 +22,7 @@ class ReadTopicsTest : public testing::Test {
  protected:
   ReadTopicsTest()
       : file_(std::filesystem::temp_directory_path() / ("topics-" + std::to_string(getpid()))) {}
-  ~ReadTopicsTest() override { std::filesystem::remove(file_); }
+  void TearDown() override { std::filesystem::remove(file_); }
 
   std::vector<kafka::TopicSpec> Read(const std::string& yaml) const {
     std::ofstream(file_) << yaml;
