@@ -51,6 +51,10 @@ test: build build-asan ## unit, PostgreSQL, Kafka, contract, end-to-end and shor
 test-full: build build-asan setup-full ## test, and the long runs: faults 30 min, TSan, fuzzing
 	@tools/build.sh tsan
 	@$(PYTHON) -m tools.testing.run --full
+test-deps-up: setup ## PostgreSQL and Kafka alone, left running for tests by hand
+	@$(STACK) up --only postgres,kafka --run-dir .run/test-deps
+test-deps-down: ## stop them
+	@[ ! -e .run/toolchain/python ] || $(STACK) down --run-dir .run/test-deps
 check: setup-check ## format, layers, clang-tidy, proto gate, and the tests of these gates
 	@tools/checks/format.sh
 	@tools/checks/layers.py
@@ -90,6 +94,6 @@ docs: build ## print docs/configuration.md and docs/errors.md from the code
 release: setup-check ## make the current api/ the baseline that later changes must not break
 	@tools/checks/release.sh
 
-.PHONY: help docs setup demo up down build build-asan build-debug gen-pb install clean test test-full check \
+.PHONY: help docs setup demo up down build build-asan build-debug gen-pb install clean test test-deps-up test-deps-down test-full check \
   setup-check setup-full fmt bench run migrate-up migrate-down migrate-status kafka-topics kafka-consume \
   outbox-status release
