@@ -76,7 +76,9 @@ TEST(Guess, IsFourToTenDigitsOrLetters) {
   for (const char* bad : {"", "123", "12345678901", "12 456", "１２３４", "12\n45", "123-4"})
     EXPECT_FALSE(IsGuess(bad)) << bad;
   using std::string_view_literals::operator""sv;  // keeps the NUL
-  EXPECT_FALSE(IsGuess("12\0" "456"sv));
+  EXPECT_FALSE(
+      IsGuess("12\0"
+              "456"sv));
 }
 
 TEST(Purpose, WordsComeBackAndOthersAreNone) {
