@@ -64,26 +64,37 @@ void DeadLetters::Send() {
     const std::lock_guard lock(mutex_);
     added.swap(added_);
   }
-  auto produced = kafka::Produced::kQueued;
+  auto taken = kafka::Produced::kQueued;
   while (!added.empty()) {
-    if (!producer_) producer_ = std::make_unique<kafka::Producer>(settings_);
-    Pending& pending = added.front();
-    kafka::Headers headers = HeadersOf(pending.letter);
-    produced = producer_->Produce({.topic = topic_,
-                                   .key = pending.letter.key.value_or(""),
-                                   .value = pending.letter.value,
-                                   .token = next_token_},
-                                  headers);
-    if (produced != kafka::Produced::kQueued) break;
-    on_their_way_.emplace(next_token_++, std::move(pending));
+    taken = Produce(added.front());
+    if (taken != kafka::Produced::kQueued) break;
+    on_their_way_.emplace(next_token_++, std::move(added.front()));
     added.pop_front();
   }
   if (added.empty()) return;
-  const std::lock_guard lock(mutex_);
-  added_.insert(added_.begin(), std::make_move_iterator(added.begin()),
-                std::make_move_iterator(added.end()));
-  if (produced == kafka::Produced::kQueueFull) return;  // the next time
-  Later("topic " + topic_ + " does not take it");
+  {
+    const std::lock_guard lock(mutex_);
+    added_.insert(added_.begin(), std::make_move_iterator(added.begin()),
+                  std::make_move_iterator(added.end()));
+  }
+  // A full queue empties by itself.
+  if (taken != kafka::Produced::kQueueFull) Later("topic " + topic_ + " does not take it");
+}
+
+kafka::Produced DeadLetters::Produce(Pending& pending) {
+  if (!producer_) producer_ = std::make_unique<kafka::Producer>(settings_);
+  DeadLetter& letter = pending.letter;
+  kafka::Headers headers = HeadersOf(letter);
+  const auto produced = producer_->Produce({.topic = topic_,
+                                            .key = letter.key.value_or(""),
+                                            .value = letter.value,
+                                            .token = next_token_},
+                                           headers);
+  if (produced != kafka::Produced::kTooLarge || letter.value.empty()) return produced;
+  // With what is added to it, it is larger than the broker takes: where it lay says dlt_offset.
+  letter.value.clear();
+  letter.why += "; too large to be put aside with its value";
+  return Produce(pending);
 }
 
 void DeadLetters::Heard(const kafka::Delivery& delivery) {

@@ -50,6 +50,7 @@ class DeadLetters {
     std::function<void()> written;
   };
   void Send();
+  [[nodiscard]] kafka::Produced Produce(Pending& pending);
   void Heard(const kafka::Delivery& delivery);
   void Later(const std::string& why);
   void Requeue();

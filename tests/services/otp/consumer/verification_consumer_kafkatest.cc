@@ -43,10 +43,14 @@ class VerificationConsumerTest : public OtpTest {
 
   void Produce(const std::string& key, const std::string& value,
                const std::vector<std::pair<std::string, std::string>>& headers) {
-    kafka::Headers carried;
-    for (const auto& [name, text] : headers) carried.Add(name, text);
-    ASSERT_EQ(producer_->Produce({.topic = topic_->name(), .key = key, .value = value}, carried),
-              kafka::Produced::kQueued);
+    const auto heard = [](const kafka::Delivery& delivery) { ASSERT_TRUE(delivery.ok()); };
+    ASSERT_TRUE(Eventually([&] {
+      producer_->Drain(heard);
+      kafka::Headers carried;
+      for (const auto& [name, text] : headers) carried.Add(name, text);
+      return producer_->Produce({.topic = topic_->name(), .key = key, .value = value}, carried) ==
+             kafka::Produced::kQueued;
+    }));
   }
   void Flush() {
     ASSERT_TRUE(
