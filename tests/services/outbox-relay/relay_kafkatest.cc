@@ -215,10 +215,7 @@ TEST_F(RelayKafkaTest, OutlivesATerminatedConnectionAtAnyMoment) {
   });
   for (int i = 0; i < 6; ++i) {
     ASSERT_TRUE(Eventually([&] { return WalSender() != 0; }));
-    static_cast<void>(
-        Scalar<bool>("SELECT bool_and(pg_terminate_backend(active_pid)) FROM "
-                     "pg_replication_slots WHERE active AND slot_name = '" +
-                     slot_ + "' OR random() < 0"));
+    TerminateWalSender();
     std::this_thread::sleep_for(std::chrono::milliseconds(30 * i));
   }
   ASSERT_TRUE(Eventually(
