@@ -20,7 +20,8 @@ class DeliverCode : public OtpTest {
     provider().Answers([this, script = std::make_shared<std::deque<providers::SendOutcome>>(
                                   std::move(outcomes))](const providers::SendOrder&) {
       const std::lock_guard lock(mutex_);
-      if (script->empty()) return providers::SendOutcome{.status = providers::SendStatus::kSent, .provider_sid = "SM"};
+      if (script->empty())
+        return providers::SendOutcome{.status = providers::SendStatus::kSent, .provider_sid = "SM"};
       providers::SendOutcome outcome = script->front();
       script->pop_front();
       return outcome;
