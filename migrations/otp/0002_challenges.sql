@@ -68,6 +68,7 @@ CREATE TABLE otp.deliveries (
 CREATE UNIQUE INDEX deliveries_one_sending ON otp.deliveries (provider, subject_id)
   WHERE state = 'sending';
 CREATE INDEX deliveries_open_leases ON otp.deliveries (lease_until) WHERE state = 'sending';
+CREATE INDEX deliveries_waiting ON otp.deliveries (expires_at) WHERE state = 'received';
 -- Where the provider makes the code: what a new send to the same number must end first.
 CREATE INDEX deliveries_of_subject ON otp.deliveries (subject_id, purpose, updated_at)
   WHERE state IN ('sent', 'unknown');

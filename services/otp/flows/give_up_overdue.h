@@ -10,12 +10,14 @@
 
 namespace countersign::otp {
 
-// Gives up the provider calls whose process died: once their lease has run out they become
-// `unknown`, with an event, and are never made again. Every replica may do so; each call is given
-// up once. Not thread safe.
+// Ends the intents that nobody looks after any more. Provider calls whose process died become
+// `unknown` once their lease has run out, and are never made again; intents whose time passed while
+// they waited become `expired`. Each with its event, and each once, however many replicas look. Not
+// thread safe.
 class GiveUpOverdueFlow {
  public:
   struct Parts {
+    BeginBatcher& begins;
     FinishBatcher& finishes;
     UuidV7& ids;
     Observer& observer;
@@ -27,7 +29,9 @@ class GiveUpOverdueFlow {
   void Run();
 
  private:
-  void GiveUp(const store::OverdueSend& send);
+  void GiveUp(const store::OverdueSend& send, const Uuid& attempt_id);
+  void Expire(const store::OverdueSend& send);
+  void Ended(const std::string& event_id, DeliveryState state) const;
 
   const pg::ConnectionSettings database_;
   const Parts parts_;

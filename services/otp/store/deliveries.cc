@@ -86,11 +86,12 @@ std::vector<DeliveryState> FinishSends(pg::Connection& connection,
   return states;
 }
 
-std::vector<OverdueSend> FindOverdueSends(pg::Connection& connection, int limit) {
+std::vector<OverdueSend> FindOverdueSends(pg::Connection& connection, std::chrono::seconds grace,
+                                          int limit) {
   std::vector<OverdueSend> overdue;
-  for (const pg::Row row : connection.Execute(kFindOverdueSends, limit)) {
+  for (const pg::Row row : connection.Execute(kFindOverdueSends, grace.count(), limit)) {
     overdue.push_back({.event_id = row.Get<Uuid>("event_id"),
-                       .attempt_id = row.Get<Uuid>("attempt_id"),
+                       .attempt_id = row.Get<std::optional<Uuid>>("attempt_id"),
                        .challenge_id = {row.Get<Uuid>("challenge_id")},
                        .subject_id = {row.Get<Uuid>("subject_id")},
                        .provider = row.Get<std::string>("provider"),

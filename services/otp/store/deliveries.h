@@ -110,14 +110,15 @@ struct FinishSend {
 
 struct OverdueSend {
   Uuid event_id;
-  Uuid attempt_id;
+  std::optional<Uuid> attempt_id;  // empty: it was never begun and its time is over
   ChallengeId challenge_id;
   SubjectId subject_id;
   std::string provider;
   std::string channel;
 };
 
-// At most `limit` of them, the longest overdue first.
-[[nodiscard]] std::vector<OverdueSend> FindOverdueSends(pg::Connection& connection, int limit);
+// At most `limit` of them. One that was never begun counts only after its time and `grace`.
+[[nodiscard]] std::vector<OverdueSend> FindOverdueSends(pg::Connection& connection,
+                                                        std::chrono::seconds grace, int limit);
 
 }  // namespace countersign::otp::store

@@ -13,6 +13,38 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+TEST_F(DeliverCode, AnIntentThatNobodyLookedAfterInItsTimeIsToldToBeExpired) {
+  provider().Hold();
+  const SendIntent forgotten = NewIntent(keys());
+  {
+    const auto dying = NewInstallation({.in_flight = 1});
+    dying->Begin(NewIntent(keys()));
+    ASSERT_TRUE(Eventually([&] { return provider().Sends().size() == 1; }));
+    dying->Begin(forgotten);
+    ASSERT_TRUE(Eventually([&] { return StateOf(forgotten) == "received"; }));
+    provider().Forget();
+  }
+  const auto passes = [&](std::string_view interval) {
+    owner().Run(
+        "UPDATE otp.deliveries SET expires_at = expires_at - $2::interval WHERE event_id = $1",
+        forgotten.event_id, interval);
+  };
+  passes("5 minutes 30 seconds");
+  otp().give_up_overdue().Run();
+  otp().batchers().begins.Stop();  // nothing is on its way to it any more
+  EXPECT_EQ(StateOf(forgotten), "received") << "whoever has it in hand may say so himself";
+  passes("1 minute");
+  const auto replica = NewInstallation();
+  const auto another = NewInstallation();
+  ASSERT_TRUE(Eventually([&] {
+    replica->give_up_overdue().Run();
+    another->give_up_overdue().Run();
+    return StateOf(forgotten) == "expired";
+  }));
+  EXPECT_THAT(EventsOf(forgotten), ElementsAre("otp.expired"));
+  EXPECT_EQ(SendsFor(forgotten), 0U);
+}
+
 TEST_F(DeliverCode, I4_ACallWhoseProcessDiedIsGivenUpOnceAndNeverMadeAgain) {
   provider().Hold();
   const SendIntent intent = NewIntent(keys());
@@ -138,11 +170,11 @@ TEST_F(DeliverCode, ConnectionsLostAroundTheCallLoseNoOutcomeAndRepeatNoCall) {
       std::this_thread::sleep_for(milliseconds(3));
     }
   });
+  ASSERT_TRUE(Eventually([&] { return cut > 0; }));
   provider().Release();
   EXPECT_TRUE(Eventually([&] { return otp().finished() == 20; }));
   over = true;
   saboteur.join();
-  EXPECT_GT(cut, 0);
   owner_again_ = std::make_unique<support::Owner>(Settings());
   for (const auto& intent : intents) {
     EXPECT_EQ(owner_again_->One<std::string>("SELECT state FROM otp.deliveries WHERE event_id = $1",
