@@ -75,7 +75,8 @@ TEST(Guess, IsFourToTenDigitsOrLetters) {
   for (const char* good : {"1234", "123456", "1234567890", "aZ09"}) EXPECT_TRUE(IsGuess(good));
   for (const char* bad : {"", "123", "12345678901", "12 456", "１２３４", "12\n45", "123-4"})
     EXPECT_FALSE(IsGuess(bad)) << bad;
-  EXPECT_FALSE(IsGuess(std::string_view("12\0456", 6)));
+  constexpr char kWithNul[] = {'1', '2', '\0', '4', '5', '6'};
+  EXPECT_FALSE(IsGuess({kWithNul, sizeof kWithNul}));
 }
 
 TEST(Purpose, WordsComeBackAndOthersAreNone) {
