@@ -28,7 +28,9 @@ constexpr milliseconds kProviderWatchPause{15'000};
 // open, storing offsets, leaving the group.
 constexpr milliseconds kLastSteps{2'500};
 // Per provider call at once: those whose intent is being written, and those that wait.
-constexpr std::size_t kRecordsPerCall = 4;
+constexpr std::size_t kRecordsPerCall = 2;
+// Records are small and few a second: no need for megabytes of them in memory.
+constexpr int kPrefetchKbytes = 2 * 1024;
 
 pg::ConnectionSettings DatabaseOf(const Config& config) {
   return {.conninfo = config.database_url,
@@ -111,6 +113,7 @@ VerificationConsumerSettings ConsumerOf(const Config& config, const log::Logger&
   settings.kafka.client.log = kafka::LogTo(logger);
   CheckBrokers(settings.kafka.client, logger);
   settings.kafka.group = config.consumer_group;
+  settings.kafka.prefetch_kbytes = kPrefetchKbytes;
   settings.dead_letters.client = settings.kafka.client;
   return settings;
 }
