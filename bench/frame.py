@@ -48,7 +48,7 @@ class Context:
         for old in self.stack.run_dir.glob("pgbench.*"):
             old.unlink()
         arguments = ["/usr/lib/postgresql/15/bin/pgbench", "-n", "-M", "prepared", "-c", str(clients),
-                     "-j", str(threads), "-T", str(seconds or self.seconds), "-f", str(ROOT / "bench/sql" / script),
+                     "-j", str(threads), "-T", str(round(seconds or self.seconds)), "-f", str(ROOT / "bench/sql" / script),
                      "--log", f"--log-prefix={log_prefix}"]
         if rate:
             arguments += ["-R", str(rate)]

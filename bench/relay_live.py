@@ -27,7 +27,7 @@ def run(rounds, seconds):
 
 
 def one_round(env, rate, seconds):
-    subprocess.run(["/usr/lib/postgresql/15/bin/pgbench", "-n", "-M", "prepared", "-c", "8", "-j", "1", "-R", str(rate), "-T", str(seconds + 1),
+    subprocess.run(["/usr/lib/postgresql/15/bin/pgbench", "-n", "-M", "prepared", "-c", "8", "-j", "1", "-R", str(rate), "-T", str(round(seconds) + 1),
                     "-f", str(frame.ROOT / "bench/sql/event.sql"), env["DATABASE_URL"]], check=True, capture_output=True)
     time.sleep(0.5)  # the last events arrive; the reader below takes what is there
     latencies = []

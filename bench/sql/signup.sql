@@ -22,11 +22,11 @@ INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload, headers)
 SELECT created_id, 'user.created', user_id::text, 'user.created', 1,
        ('{"schemaVersion":1,"userId":"' || user_id || '","accountType":"user","role":"user","country":"DE","level":0,'
         '"createdAt":"2026-01-01T00:00:00.000000Z","sealedPersonal":"v1.kek-20260101.' || repeat('x', 160) || '"}')::json,
-       '{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}'
+       '{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}'::json
   FROM fresh, person
 UNION ALL
 SELECT send_id, 'verification', number.subject_id::text, 'otp.send', number.event_seq,
        ('{"schemaVersion":1,"challengeId":"' || verification.challenge_id || '","subjectId":"' || number.subject_id || '","purpose":"signup",'
         '"channel":"sms","sendNumber":1,"expiresAt":"2026-01-01T00:05:00.000000Z","sealedRecipient":"v1.20260101.' || repeat('x', 80) || '"}')::json,
-       '{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","expires_at":"2026-01-01T00:05:00.000000Z"}'
+       '{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","expires_at":"2026-01-01T00:05:00.000000Z"}'::json
   FROM fresh, number, verification
