@@ -5,7 +5,6 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -153,11 +152,11 @@ def test_a_service_alone_says_which_server_it_lacks(sandbox):
         Stack(sandbox.folder, ("relay",)).start()
 
 
-@pytest.mark.parametrize("after", [0.3, 2.0, 4.5])
-def test_an_interrupted_up_leaves_nothing(sandbox, after):
+@pytest.mark.parametrize("under_way", ["secrets", "pids/postgres.json", "pids/kafka.json", "pids/otp.json"])
+def test_an_interrupted_up_leaves_nothing(sandbox, under_way):
     up = subprocess.Popen(sandbox.command("up"), cwd=ROOT, env=sandbox.environment(), stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True, start_new_session=True)
-    time.sleep(after)   # somewhere in the start; which place does not matter
+    wait_for((sandbox.folder / under_way).exists, f"{under_way} to be there", every=0.005)
     os.killpg(up.pid, signal.SIGINT)
     _, said = up.communicate(timeout=60)
     assert up.returncode in (130, -signal.SIGINT), said
