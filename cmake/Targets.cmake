@@ -18,6 +18,11 @@ function(countersign_binary name)
   cmake_parse_arguments(ARG "NO_INSTALL" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE countersign_strict ${ARG_DEPS})
+  # Requests are made on one thread and freed on another, which is what the C library's is bad at.
+  # The sanitizers bring an allocator of their own.
+  if(NOT COUNTERSIGN_SANITIZE)
+    target_link_libraries(${name} PRIVATE PkgConfig::jemalloc)
+  endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
   if(NOT ARG_NO_INSTALL)
     install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

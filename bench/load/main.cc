@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "bench/load/driver.h"
+#include "libs/rpc/grpc_library.h"
 
 namespace countersign::bench {
 namespace {
@@ -117,6 +118,7 @@ int main(int argc, char** argv) {
     std::cout << kUsage;
     return 0;
   }
+  countersign::rpc::PrepareGrpc();
   try {
     const Options options = Parse(argc, argv);
     const auto scenario = MakeScenario(options);

@@ -12,14 +12,19 @@ int NibbleOf(char character) {
 
 }  // namespace
 
-std::string ToHex(ByteView bytes) {
+void AppendHex(std::string& out, ByteView bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  text.reserve(bytes.size() * 2);
+  std::size_t at = out.size();
+  out.resize(at + bytes.size() * 2);
   for (const std::uint8_t byte : bytes) {
-    text.push_back(kDigits[byte >> 4U]);
-    text.push_back(kDigits[byte & 0x0FU]);
+    out[at++] = kDigits[byte >> 4U];
+    out[at++] = kDigits[byte & 0x0FU];
   }
+}
+
+std::string ToHex(ByteView bytes) {
+  std::string text;
+  AppendHex(text, bytes);
   return text;
 }
 

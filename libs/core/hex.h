@@ -19,6 +19,7 @@ using ByteView = std::span<const std::uint8_t>;
 }
 
 // Lower-case hexadecimal.
+void AppendHex(std::string& out, ByteView bytes);
 [[nodiscard]] std::string ToHex(ByteView bytes);
 // Empty for odd length or a character outside [0-9a-fA-F].
 [[nodiscard]] std::optional<Bytes> FromHex(std::string_view text);

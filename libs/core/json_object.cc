@@ -52,18 +52,22 @@ void JsonObject::Name(std::string_view name) {
 void JsonObject::Quote(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   json_ += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
+  std::size_t copied = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c != '"' && c != '\\') continue;
+    json_.append(text, copied, i - copied);
+    copied = i;
+    if (c >= 0x20) {
       json_ += '\\';
-      json_ += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      json_ += "\\u00";
-      json_ += kHex[static_cast<unsigned char>(c) >> 4];
-      json_ += kHex[static_cast<unsigned char>(c) & 15];
-    } else {
-      json_ += c;
+      continue;
     }
+    json_ += "\\u00";
+    json_ += kHex[c >> 4];
+    json_ += kHex[c & 15];
+    ++copied;
   }
+  json_.append(text, copied);
   json_ += '"';
 }
 

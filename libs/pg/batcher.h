@@ -48,6 +48,9 @@ struct BatcherOptions {
   std::size_t connections = 3;        // one thread each
   std::size_t retry_connections = 2;  // for rows of a failed batch, connected when first needed
   std::size_t max_batch = 64;
+  // While another batch runs, a smaller one waits for more, but no longer than `patience`.
+  std::size_t worth_a_batch = 16;
+  std::chrono::microseconds patience{1000};
   std::size_t max_queue = 4096;  // accepted and not yet taken; more get OVERLOADED
   // Of each key at most one command is in flight, and a batch is sorted by key. False for reads:
   // then keys are ignored.
@@ -58,7 +61,8 @@ struct BatcherOptions {
   std::function<void(const BatchReport&)> observe{};
 };
 
-// Takes what is queued, never waits for more: a batch of one is the ordinary case. Thread safe.
+// Takes what is queued; an idle batcher never waits for more, so a batch of one is the ordinary
+// case. Thread safe.
 //
 // What a caller may be told, besides the answers of `statement`: OVERLOADED (queue full),
 // DEADLINE_EXCEEDED (never sent), DEPENDENCY_UNAVAILABLE (provably nothing done), OUTCOME_UNKNOWN
@@ -173,6 +177,7 @@ class Batcher {
   std::deque<Entry> alone_;
   std::size_t open_ = 0;  // accepted and not yet answered
   std::size_t connected_ = 0;
+  std::size_t running_ = 0;  // batches between Take and their outcome
   bool stopping_ = false;
 
   std::vector<std::jthread> threads_;  // last: they use everything above

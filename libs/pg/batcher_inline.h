@@ -91,10 +91,16 @@ void Batcher<Command, Answer>::Serve(const std::stop_token& stop) {
     if (!take && Finished()) break;
     if (!take) continue;
     auto entries = queue_.Take(options_.max_batch);
+    ++running_;
+    const bool more = queue_.HasReady();
     lock.unlock();
+    if (more) ready_.notify_one();
     Settlement settlement;
     Batch batch = Form(std::move(entries), settlement);
     if (!batch.commands.empty()) Run(link, std::move(batch), settlement);
+    lock.lock();
+    --running_;
+    lock.unlock();
     // Before the answers go out, so that a batch does not wait for a connection that is gone.
     SetConnected(counted, link.up());
     Finish(settlement);
@@ -109,6 +115,10 @@ template <typename Command, typename Answer>
 bool Batcher<Command, Answer>::WaitForWork(std::unique_lock<std::mutex>& lock, Link& link) {
   if (link.up()) {
     ready_.wait_for(lock, kIdleCheck, [this] { return queue_.HasReady() || Finished(); });
+    const auto worth_it = [this] {
+      return running_ == 0 || queue_.size() >= options_.worth_a_batch || Finished();
+    };
+    if (queue_.HasReady()) ready_.wait_for(lock, options_.patience, worth_it);
     return queue_.HasReady();
   }
   const auto refusable = [this] { return queue_.HasReady() && connected_ == 0; };

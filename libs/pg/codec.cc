@@ -3,13 +3,10 @@
 #include <charconv>
 
 #include "libs/core/utf8.h"
-#include "libs/pg/array.h"
 #include "libs/pg/errors.h"
 
 namespace countersign::pg {
 namespace {
-
-constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 // The decimal number in text[at, at + width).
 int Digits(std::string_view text, std::size_t at, std::size_t width) {
@@ -29,30 +26,12 @@ void CheckText(std::string_view text) {
   if (!IsUtf8(text)) throw InvalidText("a text is not UTF-8");
 }
 
-void AppendQuoted(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  out += '"';
-}
-
 void RenderBytea(std::string& out, ByteView bytes) {
   out += "\\x";
-  for (const std::uint8_t byte : bytes) {
-    out += kHexDigits[byte >> 4];
-    out += kHexDigits[byte & 15];
-  }
+  AppendHex(out, bytes);
 }
 
-void RenderUuid(std::string& out, const Uuid& uuid) {
-  for (std::size_t i = 0; i < uuid.bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
-    out += kHexDigits[uuid.bytes[i] >> 4];
-    out += kHexDigits[uuid.bytes[i] & 15];
-  }
-}
+void RenderUuid(std::string& out, const Uuid& uuid) { out += ToString(uuid); }
 
 void RenderInstant(std::string& out, Instant instant) {
   if (instant == Instant::min()) {

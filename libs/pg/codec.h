@@ -35,7 +35,6 @@ void RenderInstant(std::string& out, Instant instant);
 
 template <>
 struct Codec<std::string_view> {
-  static constexpr bool kQuoted = true;  // needs quotes inside an array literal
   static void Render(std::string& out, std::string_view value) {
     CheckText(value);
     out += value;
@@ -48,13 +47,11 @@ struct Codec<std::string> : Codec<std::string_view> {
 };
 template <>
 struct Codec<bool> {
-  static constexpr bool kQuoted = false;
   static void Render(std::string& out, bool value) { out += value ? 't' : 'f'; }
   static bool Parse(std::string_view text) { return ParseBool(text); }
 };
 template <std::integral T>
 struct Codec<T> {
-  static constexpr bool kQuoted = false;
   static void Render(std::string& out, T value) {
     char digits[24];
     out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
@@ -68,7 +65,6 @@ struct Codec<T> {
 };
 template <>
 struct Codec<double> {
-  static constexpr bool kQuoted = false;
   static void Render(std::string& out, double value) {
     char digits[40];
     out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
@@ -77,7 +73,6 @@ struct Codec<double> {
 };
 template <>
 struct Codec<ByteView> {
-  static constexpr bool kQuoted = true;
   static void Render(std::string& out, ByteView value) { RenderBytea(out, value); }
 };
 template <>
@@ -88,26 +83,22 @@ template <std::size_t N>
 struct Codec<std::array<std::uint8_t, N>> : Codec<ByteView> {};
 template <>
 struct Codec<Uuid> {
-  static constexpr bool kQuoted = false;
   static void Render(std::string& out, const Uuid& value) { RenderUuid(out, value); }
   static Uuid Parse(std::string_view text) { return ParseUuidColumn(text); }
 };
 template <typename Tag>
 struct Codec<Id<Tag>> {
-  static constexpr bool kQuoted = false;
   static void Render(std::string& out, const Id<Tag>& id) { RenderUuid(out, id.value); }
   static Id<Tag> Parse(std::string_view text) { return {ParseUuidColumn(text)}; }
 };
 template <>
 struct Codec<Instant> {
-  static constexpr bool kQuoted = true;
   static void Render(std::string& out, Instant value) { RenderInstant(out, value); }
   static Instant Parse(std::string_view text) { return ParseInstant(text); }
 };
 // A parameter of type interval.
 template <typename Rep, typename Period>
 struct Codec<std::chrono::duration<Rep, Period>> {
-  static constexpr bool kQuoted = true;
   static void Render(std::string& out, std::chrono::duration<Rep, Period> value) {
     Codec<std::int64_t>::Render(
         out, std::chrono::duration_cast<std::chrono::microseconds>(value).count());

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "libs/core/invariant.h"
+
 namespace countersign::pg {
 namespace {
 
@@ -25,10 +27,12 @@ pqxx::result ExecutePrepared(pqxx::nontransaction& work, const std::string& name
   pqxx::params values;
   values.reserve(params.size());
   for (const Param& param : params) {
-    if (param.text() == nullptr) {
+    if (param.data() == nullptr) {
       values.append();
+    } else if (param.binary()) {
+      values.append(pqxx::binary_cast(param.data(), param.size()));
     } else {
-      values.append(pqxx::zview(param.text(), param.size()));
+      values.append(pqxx::zview(param.data(), param.size()));
     }
   }
 #if PQXX_VERSION_MAJOR > 7 || PQXX_VERSION_MINOR >= 10
@@ -44,10 +48,21 @@ constexpr auto kTerse = pqxx::error_verbosity::terse;
 #else
 pqxx::result ExecutePrepared(pqxx::nontransaction& work, const std::string& name,
                              std::span<const Param> params) {
-  std::vector<const char*> values;
-  values.reserve(params.size());
-  for (const Param& param : params) values.push_back(param.text());
-  return work.exec_prepared(name, pqxx::prepare::make_dynamic_params(values));
+  // pqxx 6 knows the format of a parameter by its type only, so each run of one format is a list.
+  std::vector<const char*> before;
+  std::vector<pqxx::binarystring> arrays;
+  std::vector<const char*> after;
+  for (const Param& param : params) {
+    if (param.binary()) {
+      Invariant(after.empty(), "the arrays of a statement stand together");
+      arrays.emplace_back(param.data(), param.size());
+    } else {
+      (arrays.empty() ? before : after).push_back(param.data());
+    }
+  }
+  return work.exec_prepared(name, pqxx::prepare::make_dynamic_params(before),
+                            pqxx::prepare::make_dynamic_params(arrays),
+                            pqxx::prepare::make_dynamic_params(after));
 }
 void Prepare(pqxx::connection& connection, const std::string& name, const std::string& sql) {
   connection.prepare(name, sql);

@@ -10,15 +10,16 @@
 
 namespace countersign::pg {
 
-// One $n in text format. Borrows from a std::string or an Array, copies everything else; lives for
-// one call of Connection::Execute. Throws InvalidText for a text that CheckText refuses.
+// One $n, in text format but for arrays. Borrows from a std::string or an Array, copies everything
+// else; lives for one call of Connection::Execute. Throws InvalidText for a text that CheckText
+// refuses.
 class Param {
  public:
   template <typename T>
   explicit Param(const Array<T>& array)
-      : text_(array.Literal().c_str()), size_(array.Literal().size()) {}
+      : data_(array.Wire().data()), size_(array.Wire().size()), binary_(true) {}
   explicit Param(std::nullptr_t) {}
-  explicit Param(const std::string& text) : text_(text.c_str()), size_(text.size()) {
+  explicit Param(const std::string& text) : data_(text.c_str()), size_(text.size()) {
     CheckText(text);
   }
   explicit Param(const char* text) : Param(std::string_view(text)) {}
@@ -38,18 +39,20 @@ class Param {
   Param(const Param&) = delete;
   Param& operator=(const Param&) = delete;
 
-  // Null for NULL, else a C string of size() characters.
-  [[nodiscard]] const char* text() const { return text_; }
+  // Null for NULL, else size() bytes; in text format a C string.
+  [[nodiscard]] const char* data() const { return data_; }
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool binary() const { return binary_; }
 
  private:
   void UseOwn() {
-    text_ = own_.c_str();
+    data_ = own_.c_str();
     size_ = own_.size();
   }
   std::string own_;
-  const char* text_ = nullptr;
+  const char* data_ = nullptr;
   std::size_t size_ = 0;
+  bool binary_ = false;
 };
 
 }  // namespace countersign::pg

@@ -6,12 +6,12 @@
 
 #include "libs/core/random.h"
 #include "libs/rpc/credentials.h"
-#include "libs/rpc/grpc_log.h"
+#include "libs/rpc/grpc_library.h"
 
 namespace countersign::rpc {
 
 std::shared_ptr<grpc::Channel> MakeChannel(const ChannelSettings& settings) {
-  CaptureLibraryLogs();
+  PrepareGrpc();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(settings.keepalive.count()));
   // A server that restarts is tried again within a second, not after the default of up to 120 s.

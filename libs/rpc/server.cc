@@ -12,7 +12,7 @@
 
 #include "libs/config/load.h"
 #include "libs/rpc/credentials.h"
-#include "libs/rpc/grpc_log.h"
+#include "libs/rpc/grpc_library.h"
 #include "libs/rpc/service_methods.h"
 
 namespace countersign::rpc {
@@ -75,7 +75,7 @@ struct Server::Parts {
 
 Server::Server(const ServerSettings& settings, const std::vector<Service*>& services)
     : parts_(std::make_unique<Parts>()) {
-  CaptureLibraryLogs();
+  PrepareGrpc();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetLimits(settings, builder);

@@ -45,7 +45,7 @@ CREATE TABLE auth.numbers (
 -- A verification in progress. The id itself is a capability, so only its SHA-256 is kept.
 CREATE TABLE auth.verifications (
   id_hash bytea PRIMARY KEY,
-  challenge_id uuid NOT NULL UNIQUE,
+  challenge_id uuid NOT NULL,
   purpose text NOT NULL CHECK (purpose IN ('signup', 'login')),
   phone text NOT NULL,
   phone_hash bytea NOT NULL,

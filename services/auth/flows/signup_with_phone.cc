@@ -71,7 +71,6 @@ void SignupWithPhoneFlow::Run(const rpc::CallContext& call, const SignupWithPhon
       .email = std::move(signup->email),
       .country = signup->country,
       .salutation = std::move(signup->salutation),
-      .locale = signup->locale,
       .person_key = std::move(made.wrapped.wrapped),
       .person_key_kek = std::move(made.wrapped.kek_id),
       .payload = ToJson(UserCreatedEvent{

@@ -13,8 +13,13 @@ template <typename Member>
 auto NewcomerColumn(std::span<const SendCode> batch, Member member) {
   using Value = std::remove_cvref_t<std::invoke_result_t<Member, const Newcomer&>>;
   pg::Array<Value> column;
-  for (const SendCode& command : batch)
-    if (command.newcomer) column.Add(std::invoke(member, *command.newcomer));
+  for (const SendCode& command : batch) {
+    if (command.newcomer) {
+      column.Add(std::invoke(member, *command.newcomer));
+    } else {
+      column.AddNull();
+    }
+  }
   return column;
 }
 
@@ -22,9 +27,6 @@ auto NewcomerColumn(std::span<const SendCode> batch, Member member) {
 
 std::vector<SendDecision> SendCodes(pg::Connection& connection, std::span<const SendCode> batch,
                                     const SendTerms& terms) {
-  pg::Array<std::string> phones_of_newcomers;
-  for (const SendCode& command : batch)
-    if (command.newcomer) phones_of_newcomers.Add(command.phone);
   pg::Array<std::int64_t> cooldowns;
   for (const std::int64_t seconds : CooldownSeconds(terms.limit)) cooldowns.Add(seconds);
 
@@ -37,15 +39,13 @@ std::vector<SendDecision> SendCodes(pg::Connection& connection, std::span<const 
       pg::Column(batch, [](const SendCode& c) { return ToString(c.channel); }),
       pg::Column(batch, &SendCode::locale), pg::Column(batch, &SendCode::payload),
       pg::Column(batch, &SendCode::decoy_payload), pg::Column(batch, &SendCode::headers),
-      phones_of_newcomers, NewcomerColumn(batch, &Newcomer::user_id),
-      NewcomerColumn(batch, &Newcomer::event_id),
+      NewcomerColumn(batch, &Newcomer::user_id), NewcomerColumn(batch, &Newcomer::event_id),
       NewcomerColumn(batch, [](const Newcomer& n) -> const std::string& { return n.name.first; }),
       NewcomerColumn(batch, [](const Newcomer& n) -> const std::string& { return n.name.last; }),
       NewcomerColumn(batch, &Newcomer::email), NewcomerColumn(batch, &Newcomer::country),
-      NewcomerColumn(batch, &Newcomer::salutation), NewcomerColumn(batch, &Newcomer::locale),
-      NewcomerColumn(batch, &Newcomer::person_key),
+      NewcomerColumn(batch, &Newcomer::salutation), NewcomerColumn(batch, &Newcomer::person_key),
       NewcomerColumn(batch, &Newcomer::person_key_kek), NewcomerColumn(batch, &Newcomer::payload),
-      NewcomerColumn(batch, &Newcomer::headers), terms.code_life.count(), cooldowns,
+      NewcomerColumn(batch, &Newcomer::headers), cooldowns, terms.code_life.count(),
       terms.limit.per_hour, terms.limit.per_day, terms.user_created.topic, terms.user_created.type,
       terms.send_otp.topic, terms.send_otp.type);
 

@@ -26,7 +26,6 @@ struct Newcomer {
   std::string email;
   std::string country;
   std::string salutation;
-  std::string locale;
   Bytes person_key;  // wrapped
   std::string person_key_kek;
   std::string payload;  // with marks

@@ -46,6 +46,58 @@ TEST_F(BatcherTest, RunsWhatIsQueuedTogetherUpToTheLimit) {
   EXPECT_THAT(runs[2].commands, SizeIs(36));
 }
 
+// While a batch runs.
+class PatientBatcherTest : public CountingTest {
+ protected:
+  void SubmitMany(AddBatcher& batcher, int from, int until) {
+    for (int i = from; i < until; ++i) {
+      const std::string key = "k" + std::to_string(i);
+      batcher.Submit(key, Draw(key, i), Soon(), answers_.For(static_cast<std::size_t>(i)));
+    }
+  }
+  BatcherOptions options_{.connections = 2, .worth_a_batch = 8, .patience = 30s};
+  Answers answers_;
+};
+
+TEST_F(PatientBatcherTest, CommandsAreGatheredUntilABatchIsWorthIt) {
+  AddBatcher batcher(Settings(), options_, Watched());
+  Plug(batcher);
+  SubmitMany(batcher, 0, 7);
+  EXPECT_EQ(batcher.queued(), 7U);
+  SubmitMany(batcher, 7, 8);
+  answers_.Await(8);  // by the second connection: the first one is still plugged
+  EXPECT_THAT(SeenRuns().back().commands, SizeIs(8));
+  gate_.Open();
+}
+
+TEST_F(PatientBatcherTest, TheEndOfTheBatchEndsTheWait) {
+  AddBatcher batcher(Settings(), options_, Watched());
+  Plug(batcher);
+  SubmitMany(batcher, 0, 3);
+  gate_.Open();
+  answers_.Await(3);
+  EXPECT_THAT(SeenRuns().back().commands, SizeIs(3));
+}
+
+TEST_F(PatientBatcherTest, ALoneCommandDoesNotWaitForABatchThatHangs) {
+  options_.patience = 1ms;
+  AddBatcher batcher(Settings(), options_, Watched());
+  Plug(batcher);
+  SubmitMany(batcher, 0, 1);
+  answers_.Await(1);
+  gate_.Open();
+}
+
+TEST_F(PatientBatcherTest, StopDoesNotWaitForMore) {
+  AddBatcher batcher(Settings(), options_, Watched());
+  Plug(batcher);
+  SubmitMany(batcher, 0, 3);
+  std::thread stopping([&] { batcher.Stop(); });
+  gate_.Open();
+  stopping.join();
+  answers_.Await(3);
+}
+
 TEST_F(BatcherTest, SortsABatchByKey) {
   AddBatcher batcher(Settings(), kOneConnection, Watched());
   Plug(batcher);

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "libs/pg/array.h"
+#include "libs/pg/errors.h"
 #include "tests/support/database.h"
 
 namespace countersign::pg {
@@ -34,13 +35,63 @@ TEST_F(ConnectionTest, BringsEveryTypeThereAndBackUnchanged) {
   EXPECT_EQ(Echo<Uuid>(db, {"uuid", "SELECT $1::uuid"}, uuid), uuid);
 }
 
+// Asks for the second of three elements, of which the first is NULL.
+template <typename Value, typename T>
+Value Second(Connection& db, const Query& query, const T& value) {
+  Array<T> array;
+  array.AddNull();
+  array.Add(value);
+  array.Add(std::optional<T>());
+  return db.Execute(query, array).Only().template Get<Value>(0);
+}
+
 TEST_F(ConnectionTest, BringsElementsOfArraysThereUnchanged) {
   Connection db(Settings());
+  const std::string text = "a \"b\" \\ {c}, NULL 'd' \xC3\xA4";
+  EXPECT_EQ(Second<std::string>(db, {"texts", "SELECT ($1::text[])[2]"}, text), text);
+  EXPECT_EQ(Second<std::string>(db, {"empty", "SELECT ($1::text[])[2]"}, std::string()), "");
   const std::array<std::uint8_t, 3> bytes{0x5C, 0x22, 0x00};
-  Array<std::array<std::uint8_t, 3>> of_bytes;
-  of_bytes.Add(bytes);
-  EXPECT_EQ(Echo<Bytes>(db, {"bytea_element", "SELECT ($1::bytea[])[1]"}, of_bytes),
+  EXPECT_EQ(Second<Bytes>(db, {"byteas", "SELECT ($1::bytea[])[2]"}, bytes),
             Bytes(bytes.begin(), bytes.end()));
+  EXPECT_TRUE(Second<bool>(db, {"bools", "SELECT ($1::boolean[])[2]"}, true));
+  for (const std::int32_t number : {INT32_MIN, -1, 0, 258, INT32_MAX})
+    EXPECT_EQ(Second<std::int32_t>(db, {"ints", "SELECT ($1::int[])[2]"}, number), number);
+  for (const std::int64_t number : {INT64_MIN, std::int64_t{-2}, INT64_MAX})
+    EXPECT_EQ(Second<std::int64_t>(db, {"bigints", "SELECT ($1::bigint[])[2]"}, number), number);
+  const Uuid uuid = *ParseUuid("0190163d-8694-739b-aea5-966c26f8ad90");
+  EXPECT_EQ(Second<Uuid>(db, {"uuids", "SELECT ($1::uuid[])[2]"}, uuid), uuid);
+  const Instant before_2000{std::chrono::microseconds(-1'500'001)};
+  for (const Instant instant : {Instant::min(), before_2000, Instant::max()})
+    EXPECT_EQ(Second<Instant>(db, {"times", "SELECT ($1::timestamptz[])[2]"}, instant), instant);
+}
+
+TEST_F(ConnectionTest, TellsNullElementsAndTheEmptyArrayFromEmptyTexts) {
+  Connection db(Settings());
+  constexpr Query kShape{"shape",
+                         "SELECT format('%s %s %s', cardinality($1::text[]),"
+                         " array_position($1::text[], NULL), array_position($1::text[], ''))"};
+  Array<std::string> texts;
+  EXPECT_EQ(Echo<std::string>(db, kShape, texts), "0  ");
+  texts.Add(std::string("x"));
+  texts.Add(std::string());
+  texts.AddNull();
+  EXPECT_EQ(Echo<std::string>(db, kShape, texts), "3 3 2");
+}
+
+TEST_F(ConnectionTest, ATextThatPostgresCouldNotHoldIsNoElement) {
+  Array<std::string> texts;
+  EXPECT_THROW(texts.Add(std::string("a\0b", 3)), InvalidText);
+  EXPECT_THROW(texts.Add(std::string("\xFF")), InvalidText);
+}
+
+TEST_F(ConnectionTest, ArraysMayStandBetweenOtherParameters) {
+  Connection db(Settings());
+  constexpr Query kMixed{"mixed", "SELECT $1::text || ($2::text[])[1] || ($3::int[])[1] || $4"};
+  Array<std::string> texts;
+  texts.Add(std::string("b"));
+  Array<int> numbers;
+  numbers.Add(3);
+  EXPECT_EQ(db.Execute(kMixed, "a", texts, numbers, "d").Only().Get<std::string>(0), "ab3d");
 }
 
 TEST_F(ConnectionTest, KeepsMicrosecondsAndInfinities) {

@@ -10,25 +10,24 @@ WITH input AS MATERIALIZED (
   SELECT *
     FROM unnest($1::bytea[], $2::text[], $3::text[], $4::boolean[], $5::uuid[], $6::uuid[],
                 $7::bytea[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[],
-                $13::text[]) WITH ORDINALITY
+                $13::text[],
+                -- The account that a sign-up makes if its number has none; else NULLs.
+                $14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[],
+                $20::text[], $21::bytea[], $22::text[], $23::text[], $24::text[])
+         WITH ORDINALITY
       AS t(phone_hash, phone, purpose, is_resend, subject_id, send_event_id,
            id_hash, challenge_id, channel, locale, payload, decoy_payload,
-           headers, position)
-),
-newcomer AS MATERIALIZED (
-  SELECT *
-    FROM unnest($14::text[], $15::uuid[], $16::uuid[], $17::text[], $18::text[], $19::text[],
-                $20::text[], $21::text[], $22::text[], $23::bytea[], $24::text[], $25::text[],
-                $26::text[])
-      AS t(phone, user_id, event_id, first_name, last_name, email,
-           country, salutation, locale, person_key, person_key_kek, payload, headers)
+           headers,
+           user_id, created_event_id, first_name, last_name, email, country,
+           salutation, person_key, person_key_kek, created_payload, created_headers,
+           position)
 ),
 moment AS MATERIALIZED (
   SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS now_text,
-         now() + $27::bigint * interval '1 second' AS expires_at,
-         to_char((now() + $27::bigint * interval '1 second') AT TIME ZONE 'UTC',
+         now() + $26::bigint * interval '1 second' AS expires_at,
+         to_char((now() + $26::bigint * interval '1 second') AT TIME ZONE 'UTC',
                  'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS expires_text,
-         $28::bigint[] AS ladder
+         $25::bigint[] AS ladder
 ),
 still_open AS MATERIALIZED (
   SELECT v.id_hash
@@ -53,7 +52,7 @@ number AS (
         (SELECT n.event_seq + granted::integer,
                 CASE WHEN granted THEN excluded.last_grant ELSE n.last_grant END,
                 CASE WHEN granted THEN next_step ELSE n.cooldown_step END,
-                CASE WHEN granted THEN now() + ($28::bigint[])[next_step] * interval '1 second'
+                CASE WHEN granted THEN now() + ($25::bigint[])[next_step] * interval '1 second'
                      ELSE n.next_send_at END,
                 CASE WHEN granted AND hour_over THEN now() ELSE n.hour_started_at END,
                 CASE WHEN granted THEN hour_used + 1 ELSE n.hour_sends END,
@@ -64,15 +63,15 @@ number AS (
                 LATERAL (SELECT CASE WHEN hour_over THEN 0 ELSE n.hour_sends END AS hour_used,
                                 CASE WHEN day_over THEN 0 ELSE n.day_sends END AS day_used,
                                 least(CASE WHEN day_over THEN 0 ELSE n.cooldown_step END + 1,
-                                      cardinality($28::bigint[])) AS next_step) AS used,
-                LATERAL (SELECT now() >= n.next_send_at AND hour_used < $29 AND day_used < $30
+                                      cardinality($25::bigint[])) AS next_step) AS used,
+                LATERAL (SELECT now() >= n.next_send_at AND hour_used < $27 AND day_used < $28
                              AS granted) AS decision)
   RETURNING n.phone_hash, n.subject_id, n.event_seq, n.last_grant,
             n.next_send_at > now() AS cooling,
             greatest(n.next_send_at,
-                     CASE WHEN n.hour_sends >= $29
+                     CASE WHEN n.hour_sends >= $27
                           THEN n.hour_started_at + interval '1 hour' END,
-                     CASE WHEN n.day_sends >= $30
+                     CASE WHEN n.day_sends >= $28
                           THEN n.day_started_at + interval '1 day' END) AS opens_at
 ),
 granted AS MATERIALIZED (
@@ -83,12 +82,12 @@ granted AS MATERIALIZED (
 person AS (
   INSERT INTO auth.users (id, phone, status, first_name, last_name, email, country, salutation,
                           locale, person_key, person_key_kek)
-  SELECT w.user_id, w.phone, 'pending', w.first_name, w.last_name, w.email, w.country,
-         w.salutation, w.locale, w.person_key, w.person_key_kek
-    FROM granted g JOIN newcomer w ON w.phone = g.phone
+  SELECT g.user_id, g.phone, 'pending', g.first_name, g.last_name, g.email, g.country,
+         g.salutation, g.locale, g.person_key, g.person_key_kek
+    FROM granted g
          -- ON CONFLICT decides; but it waits for whoever is just changing the user's row, and that
          -- may be a redemption that waits for the number held here.
-   WHERE NOT EXISTS (SELECT FROM auth.users u WHERE u.phone = g.phone)
+   WHERE g.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM auth.users u WHERE u.phone = g.phone)
    ORDER BY g.phone_hash
   ON CONFLICT (phone) DO NOTHING
   RETURNING id
@@ -111,11 +110,12 @@ renewed AS (
 logged AS (
   INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload, headers)
   SELECT event_id, topic, key, type, seq, payload::json, headers::json
-    FROM (SELECT w.event_id, $31 AS topic, w.user_id::text AS key, $32 AS type, 1 AS seq,
-                 replace(w.payload, '{now}', m.now_text) AS payload, w.headers
-            FROM person p JOIN newcomer w ON w.user_id = p.id, moment m
+    FROM (SELECT g.created_event_id AS event_id, $29 AS topic, g.user_id::text AS key,
+                 $30 AS type, 1 AS seq, replace(g.created_payload, '{now}', m.now_text) AS payload,
+                 g.created_headers AS headers
+            FROM person p JOIN granted g ON g.user_id = p.id, moment m
           UNION ALL
-          SELECT g.send_event_id, $33, g.subject::text, $34, g.event_seq,
+          SELECT g.send_event_id, $31, g.subject::text, $32, g.event_seq,
                  replace(replace(replace(
                    CASE WHEN g.purpose = 'signup'
                           OR EXISTS (SELECT FROM auth.users u

@@ -1,5 +1,6 @@
-#include "libs/rpc/grpc_log.h"
+#include "libs/rpc/grpc_library.h"
 
+#include <absl/synchronization/mutex.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 
@@ -18,7 +19,8 @@ void WriteLine(gpr_log_func_args* args) {
 
 }  // namespace
 
-void CaptureLibraryLogs() {
+void PrepareGrpc() {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
   gpr_set_log_function(&WriteLine);
   google::protobuf::SetLogHandler(nullptr);
