@@ -57,6 +57,9 @@ struct BatcherOptions {
   bool distinct_keys = true;
   // The statement changes nothing, so after a lost connection it is simply run again, once.
   bool read_only = false;
+  // How long a command that met a held row by itself goes on trying, each time for one lock_timeout
+  // and after all that may meet none. Its deadline may end that sooner.
+  std::chrono::milliseconds patience{3'000};
   // Called after each statement on its thread, for metrics; must not block.
   std::function<void(const BatchReport&)> observe{};
 };
@@ -122,6 +125,7 @@ class Batcher {
     Done done;
     bool tried_again = false;  // had its TryAgain
     bool resent = false;       // had its second connection
+    Deadline gives_up{};       // on a held row; the epoch until it met one by itself
   };
   using Entry = typename KeyedQueue<Pending>::Entry;
   using Key = typename KeyedQueue<Pending>::Key;
@@ -132,6 +136,7 @@ class Batcher {
     Done done;
     bool tried_again;
     bool resent;
+    Deadline gives_up;
   };
   struct Batch {
     std::vector<Command> commands;
@@ -144,6 +149,7 @@ class Batcher {
     std::vector<Key*> released;
     std::vector<Entry> put_back;
     std::vector<Entry> alone;
+    std::vector<Entry> blocked;
   };
 
   void Serve(const std::stop_token& stop);
@@ -158,6 +164,7 @@ class Batcher {
   void Resolve(Link& link, Batch batch, const Unavailable& fault, Settlement& settlement);
   void Decide(Batch batch, std::vector<Outcome<Answer>> outcomes, Settlement& settlement);
   void Separate(Batch batch, const Fault& fault, Settlement& settlement);
+  void TryLater(Batch batch, const Fault& fault, Settlement& settlement);
   void SendAgain(Batch batch, const Error& otherwise, Settlement& settlement);
   void AnswerAll(Batch& batch, const Error& error, Settlement& settlement);
   static void Settle(Ticket& ticket, Result<Answer> answer, Settlement& settlement);
@@ -171,11 +178,12 @@ class Batcher {
   mutable std::mutex mutex_;
   std::condition_variable ready_;        // a connected worker may take a batch
   std::condition_variable down_;         // as ready_, for workers without a connection
-  std::condition_variable alone_ready_;  // rows of failed batches
+  std::condition_variable alone_ready_;  // commands that run by themselves
   // Guarded by mutex_.
   KeyedQueue<Pending> queue_;
-  std::deque<Entry> alone_;
-  std::size_t open_ = 0;  // accepted and not yet answered
+  std::deque<Entry> alone_;    // of failed batches
+  std::deque<Entry> blocked_;  // met a held row by themselves; tried when none of alone_ is left
+  std::size_t open_ = 0;       // accepted and not yet answered
   std::size_t connected_ = 0;
   std::size_t running_ = 0;  // batches between Take and their outcome
   bool stopping_ = false;

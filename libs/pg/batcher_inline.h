@@ -131,11 +131,12 @@ void Batcher<Command, Answer>::ServeAlone() {
   Link link(settings_);
   while (true) {
     std::unique_lock lock(mutex_);
-    alone_ready_.wait(lock, [this] { return !alone_.empty() || Finished(); });
-    if (alone_.empty()) return;
+    alone_ready_.wait(lock, [this] { return !alone_.empty() || !blocked_.empty() || Finished(); });
+    auto& line = alone_.empty() ? blocked_ : alone_;
+    if (line.empty()) return;
     std::vector<Entry> entries;
-    entries.push_back(std::move(alone_.front()));
-    alone_.pop_front();
+    entries.push_back(std::move(line.front()));
+    line.pop_front();
     lock.unlock();
     Settlement settlement;
     Batch batch = Form(std::move(entries), settlement);
@@ -157,8 +158,12 @@ auto Batcher<Command, Answer>::Form(std::vector<Entry> entries, Settlement& sett
   batch.commands.reserve(entries.size());
   batch.tickets.reserve(entries.size());
   for (auto& [key, pending] : entries) {
-    Ticket ticket{key, pending.deadline, std::move(pending.done), pending.tried_again,
-                  pending.resent};
+    Ticket ticket{key,
+                  pending.deadline,
+                  std::move(pending.done),
+                  pending.tried_again,
+                  pending.resent,
+                  pending.gives_up};
     if (ticket.deadline <= now) {
       Settle(ticket, Fail(reasons::kDeadlineExceeded), settlement);
       continue;
@@ -243,13 +248,28 @@ void Batcher<Command, Answer>::Decide(Batch batch, std::vector<Outcome<Answer>> 
 // The server, or our own check of a text, refused the whole batch: only the guilty may suffer.
 template <typename Command, typename Answer>
 void Batcher<Command, Answer>::Separate(Batch batch, const Fault& fault, Settlement& settlement) {
+  const bool single = batch.commands.size() == 1;
+  if (single && dynamic_cast<const LockTimeout*>(&fault) != nullptr) {
+    return TryLater(std::move(batch), fault, settlement);
+  }
   const bool may_pass = dynamic_cast<const Conflict*>(&fault) != nullptr;
-  if (batch.alone || (batch.commands.size() == 1 && !may_pass)) {
+  if (batch.alone || (single && !may_pass)) {
     return AnswerAll(batch, ToError(fault), settlement);
   }
   for (std::size_t i = 0; i < batch.tickets.size(); ++i) {
     settlement.alone.push_back(Reopen(batch.tickets[i], batch.commands[i]));
   }
+}
+
+// It is this very command whose row is held. One long wait would keep the connection from those who
+// meet no held row; short tries in turn with them do not.
+template <typename Command, typename Answer>
+void Batcher<Command, Answer>::TryLater(Batch batch, const Fault& fault, Settlement& settlement) {
+  Ticket& ticket = batch.tickets.front();
+  const auto now = std::chrono::steady_clock::now();
+  if (ticket.gives_up == Deadline{}) ticket.gives_up = now + options_.patience;
+  if (ticket.gives_up <= now) return AnswerAll(batch, ToError(fault), settlement);
+  settlement.blocked.push_back(Reopen(ticket, batch.commands.front()));
 }
 
 // Nothing was done: each command has one more connection to try.
@@ -283,7 +303,7 @@ template <typename Command, typename Answer>
 auto Batcher<Command, Answer>::Reopen(Ticket& ticket, Command& command) -> Entry {
   return {ticket.key,
           {std::move(command), ticket.deadline, std::move(ticket.done), ticket.tried_again,
-           ticket.resent}};
+           ticket.resent, ticket.gives_up}};
 }
 
 // Frees the keys first, so that the commands behind them run while these callers are answered.
@@ -296,6 +316,7 @@ void Batcher<Command, Answer>::Finish(Settlement& settlement) {
     settlement.put_back.pop_back();
   }
   for (auto& entry : settlement.alone) alone_.push_back(std::move(entry));
+  for (auto& entry : settlement.blocked) blocked_.push_back(std::move(entry));
   open_ -= settlement.answers.size();
   const bool more = queue_.HasReady();
   const bool finished = Finished();
@@ -305,7 +326,7 @@ void Batcher<Command, Answer>::Finish(Settlement& settlement) {
     WakeAll();
   } else {
     if (more) sleeper.notify_one();
-    if (!settlement.alone.empty()) alone_ready_.notify_all();
+    if (!settlement.alone.empty() || !settlement.blocked.empty()) alone_ready_.notify_all();
   }
   for (auto& [done, answer] : settlement.answers) done(std::move(answer));
 }

@@ -135,6 +135,7 @@ TEST_P(EventLogTest, WithinAKeyIdsAndSequenceNumbersGoUpTogether) {
       "SELECT gen_random_uuid(), 'test', key, 'test', seq, '{}' FROM next";
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int thread = 0; thread < kThreads; ++thread) {
       threads.emplace_back([&, thread] {
         auto settings = Settings();

@@ -74,8 +74,10 @@ TEST_P(LogPartitionsTest, ConcurrentCallersShareTheWork) {
   DropPartitions(5, 60);
   std::atomic<int> made = 0;
   {
+    constexpr int kThreads = 6;
     std::vector<std::jthread> threads;
-    for (int thread = 0; thread < 6; ++thread) {
+    threads.reserve(kThreads);
+    for (int thread = 0; thread < kThreads; ++thread) {
       threads.emplace_back([&] {
         try {
           auto service = Service();

@@ -91,6 +91,7 @@ std::vector<Record> Topic::ReadUntil(
   settings.partition_end = true;
   kafka::Consumer consumer(settings);
   std::vector<kafka::StartAt> starts;
+  starts.reserve(static_cast<std::size_t>(partitions_));
   for (int i = 0; i < partitions_; ++i) starts.push_back({{name_, i}, kafka::kFirst});
   consumer.Assign(starts);
   std::vector<Record> records;

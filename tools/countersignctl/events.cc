@@ -66,6 +66,7 @@ int Tail(const Arguments& arguments, const Streams& streams) {
   consumer_settings.partition_end = true;
   kafka::Consumer consumer(consumer_settings);
   std::vector<kafka::StartAt> starts;
+  starts.reserve(static_cast<std::size_t>(description->partitions));
   for (int partition = 0; partition < description->partitions; ++partition) {
     starts.push_back(
         {{topic, partition}, arguments.Flag("from-beginning") ? kafka::kFirst : kafka::kLast});

@@ -18,7 +18,6 @@ namespace {
 using namespace std::chrono_literals;
 using support::Topic;
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 class ConsumerTest : public support::KafkaTest {
  protected:

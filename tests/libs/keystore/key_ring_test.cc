@@ -11,8 +11,7 @@
 namespace countersign::keystore {
 namespace {
 
-using std::chrono_literals::operator""h;
-using std::chrono_literals::operator""ms;
+using namespace std::chrono_literals;
 
 constexpr Instant kNoon{std::chrono::sys_days{std::chrono::year(2026) / 11 / 24} + 12h};
 constexpr Reloading kAlways{.at_most_every = 0ms, .at_least_every = 30'000ms};
@@ -130,8 +129,10 @@ TEST_F(KeyRingTest, ForgetsAKeyThatWasRemoved) {
 TEST_F(KeyRingTest, IsUsedAndReloadedByManyThreads) {
   Add("20261123");
   MacRing ring(folder_.path(), CurrentKey::kGreatestId, clock_, kAlways);
+  constexpr int kThreads = 4;
   std::vector<std::jthread> threads;
-  for (int t = 0; t < 4; ++t) {
+  threads.reserve(kThreads);
+  for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 200; ++i) {
         EXPECT_NE(ring.Current(), nullptr);

@@ -13,7 +13,7 @@ namespace countersign::keystore {
 namespace {
 
 namespace fs = std::filesystem;
-using std::chrono_literals::operator""h;
+using namespace std::chrono_literals;
 
 constexpr Instant kNoon{std::chrono::sys_days{std::chrono::year(2026) / 12 / 31} + 12h};
 

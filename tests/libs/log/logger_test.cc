@@ -81,8 +81,10 @@ TEST(Logger, KeepsLinesWholeUnderManyThreads) {
   const tests::LogSink sink;
   const Logger logger("auth", Level::kInfo, sink.fd());
   {
+    constexpr int kThreads = 8;
     std::vector<std::jthread> threads;
-    for (int thread = 0; thread < 8; ++thread) {
+    threads.reserve(kThreads);
+    for (int thread = 0; thread < kThreads; ++thread) {
       threads.emplace_back([&] {
         for (int line = 0; line < 200; ++line) logger.Info("x", {{"pad", std::string(500, 'p')}});
       });

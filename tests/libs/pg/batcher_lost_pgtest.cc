@@ -13,7 +13,6 @@ namespace countersign::pg {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::SizeIs;
 
 constexpr Query kTerminate{"terminate", "SELECT pg_terminate_backend($1)"};
 

@@ -343,8 +343,10 @@ TEST_F(BatcherTest, StopAnswersEverythingItAcceptedAndRefusesTheRest) {
   Answers answers;
   std::atomic<std::size_t> submitted = 0;
   {
+    constexpr int kThreads = 4;
     std::vector<std::jthread> threads;
-    for (int thread = 0; thread < 4; ++thread) {
+    threads.reserve(kThreads);
+    for (int thread = 0; thread < kThreads; ++thread) {
       threads.emplace_back([&](const std::stop_token& stop) {
         SystemRandom random;
         while (!stop.stop_requested() && submitted < 20'000) {

@@ -11,11 +11,11 @@ namespace countersign::pg {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsEmpty;
 using Queue = KeyedQueue<int>;
 
 std::vector<int> Items(const std::vector<Queue::Entry>& entries) {
   std::vector<int> items;
+  items.reserve(entries.size());
   for (const auto& entry : entries) items.push_back(entry.item);
   return items;
 }

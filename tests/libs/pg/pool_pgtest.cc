@@ -42,8 +42,10 @@ TEST_F(PoolTest, NeverHasMoreConnectionsThanAllowed) {
   std::mutex mutex;
   std::set<int> backends;
   {
+    constexpr int kThreads = 12;
     std::vector<std::jthread> threads;
-    for (int thread = 0; thread < 12; ++thread) {
+    threads.reserve(kThreads);
+    for (int thread = 0; thread < kThreads; ++thread) {
       threads.emplace_back([&] {
         for (int i = 0; i < 50; ++i) {
           const auto lease = pool.Acquire(Soon());

@@ -71,6 +71,7 @@ class Child {
       dup2(pipe_fds[1], STDOUT_FILENO);
       arguments.insert(arguments.begin(), "countersign-sample");
       std::vector<char*> argv;
+      argv.reserve(arguments.size());
       for (std::string& argument : arguments) argv.push_back(argument.data());
       const int code = Main<Config, App>(
           {.name = "countersign-sample", .purpose = "A sample.", .env_prefix = "SAMPLE"},

@@ -125,8 +125,10 @@ TEST(Server, StopUnderLoadFailsNoAcceptedCall) {
     }).detach();
   });
   std::atomic<bool> over{false};
+  constexpr int kClients = 8;
   std::vector<std::jthread> clients;
-  for (int i = 0; i < 8; ++i) {
+  clients.reserve(kClients);
+  for (int i = 0; i < kClients; ++i) {
     clients.emplace_back([&] {
       const auto channel = backend.Channel();
       while (!over) {

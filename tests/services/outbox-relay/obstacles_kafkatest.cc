@@ -16,7 +16,6 @@ using support::Topic;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 class ObstaclesTest : public RelayTest {
  protected:

@@ -18,7 +18,6 @@ namespace {
 using namespace std::chrono_literals;
 using support::Eventually;
 using support::Topic;
-using testing::HasSubstr;
 
 // Of this process.
 std::size_t ResidentBytes() {

@@ -21,7 +21,6 @@ using support::Eventually;
 using support::Topic;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
 
 class RelayKafkaTest : public RelayTest {
@@ -109,6 +108,7 @@ TEST_F(RelayKafkaTest, KeepsCommitOrderPerKeyAndBringsNothingThatWasRolledBack) 
   const auto relay = Start();
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int thread = 0; thread < kThreads; ++thread) {
       threads.emplace_back([&, thread] {
         auto settings = Settings();

@@ -154,6 +154,7 @@ class RelayTest : public support::PgTest {
   // The numbers that AppendNumbers wrote, in the order of the topic.
   [[nodiscard]] static std::vector<int> Numbers(const std::vector<support::Record>& records) {
     std::vector<int> numbers;
+    numbers.reserve(records.size());
     for (const auto& record : records) numbers.push_back(std::stoi(record.value.substr(1)));
     return numbers;
   }

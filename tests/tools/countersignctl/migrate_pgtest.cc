@@ -22,7 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-using testing::Not;
 
 // An empty database and a folder of migrations of its own.
 class MigrateTest : public support::PgTest {
@@ -121,8 +120,10 @@ TEST_F(MigrateTest, ManyAtOnceApplyEachMigrationOnce) {
   }
   std::atomic<int> applied = 0;
   {
+    constexpr int kThreads = 4;
     std::vector<std::jthread> threads;
-    for (int thread = 0; thread < 4; ++thread) {
+    threads.reserve(kThreads);
+    for (int thread = 0; thread < kThreads; ++thread) {
       threads.emplace_back([&] {
         const auto told = Migrate({"up"});
         EXPECT_EQ(told.exit, kOk) << told.err;

@@ -10,9 +10,7 @@ namespace countersign::auth {
 namespace {
 
 using std::chrono::seconds;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 
 namespace v1 = countersign::events::v1;
 
@@ -20,12 +18,14 @@ using MistakeNotMade = FlowTest;
 
 TEST_F(MistakeNotMade, SignUpsOfDifferentPeopleFailEachOther) {
   const auto other = NewInstallation();
+  constexpr int kPeople = 200;
   std::vector<std::string> phones;
-  for (int i = 0; i < 200; ++i) phones.push_back(NewPhone());
-  const auto answers = InParallel(200, [&](int i) {
+  phones.reserve(kPeople);
+  for (int i = 0; i < kPeople; ++i) phones.push_back(NewPhone());
+  const auto answers = InParallel(kPeople, [&](int i) {
     return (i % 2 == 0 ? auth() : *other).SignUp({.phone_number = phones[std::size_t(i)]});
   });
-  EXPECT_EQ(CountOf(answers, "OK"), 200) << WordsOf(answers);
+  EXPECT_EQ(CountOf(answers, "OK"), kPeople) << WordsOf(answers);
 }
 
 TEST_F(MistakeNotMade, ASlowCodeCheckStopsTokenChecksAndSignUps) {

@@ -8,8 +8,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::seconds;
 using ::testing::Contains;
-using ::testing::Each;
-using ::testing::Eq;
 using ::testing::Not;
 
 namespace v1 = countersign::events::v1;

@@ -93,6 +93,7 @@ class StormTest : public FlowTest {
   void Rage(seconds duration) {
     const auto end = std::chrono::steady_clock::now() + duration;
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int i = 0; i < kThreads; ++i)
       threads.emplace_back([this, end, i] {
         std::mt19937 random(static_cast<unsigned>(i));

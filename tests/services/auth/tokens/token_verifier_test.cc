@@ -13,8 +13,7 @@ namespace countersign::auth {
 namespace {
 
 using Audience = std::vector<std::string>;
-using std::chrono_literals::operator""s;
-using std::chrono_literals::operator""min;
+using namespace std::chrono_literals;
 
 class TokenVerifierTest : public testing::Test {
  protected:

@@ -48,8 +48,10 @@ TEST(VerifiedTokens, KeepNothingWithoutABound) {
 
 TEST(VerifiedTokens, AreSharedByThreads) {
   VerifiedTokens verified(64);
+  constexpr int kThreads = 4;
   std::vector<std::jthread> threads;
-  for (int t = 0; t < 4; ++t) {
+  threads.reserve(kThreads);
+  for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&verified] {
       for (int i = 0; i < 2000; ++i) {
         verified.Keep(KeyOf(i % 200), EntryOf(i % 200));

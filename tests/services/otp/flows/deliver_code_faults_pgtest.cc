@@ -156,25 +156,28 @@ TEST_F(DeliverCode, ConnectionsLostAroundTheCallLoseNoOutcomeAndRepeatNoCall) {
     otp().Begin(intents.back());
   }
   ASSERT_TRUE(Eventually([&] { return provider().Sends().size() == 20; }));
-  std::atomic<bool> over = false;
-  std::atomic<int> cut = 0;
-  std::jthread saboteur([&] {
-    support::Owner other(Settings());
-    for (int i = 0; i < 40 && !over; ++i) {
-      cut += static_cast<int>(
-          other
-              .Run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                   " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                   " AND query LIKE '%otp.deliveries%'")
-              .size());
-      std::this_thread::sleep_for(milliseconds(3));
-    }
-  });
-  ASSERT_TRUE(Eventually([&] { return cut > 0; }));
+  support::Owner saboteur(Settings());
+  const auto cut = [&saboteur](const std::string& which) {
+    return saboteur
+        .Run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND " +
+            which)
+        .size();
+  };
+  const std::string in_use = "query LIKE '%otp.deliveries%'";
+  ASSERT_TRUE(Eventually([&] { return cut(in_use) > 0; })) << "while the provider is asked";
+  support::Owner holder(Settings());
+  holder.Script("BEGIN; SELECT FROM otp.deliveries FOR UPDATE");
   provider().Release();
+  ASSERT_TRUE(Eventually([&] { return cut("wait_event_type = 'Lock'") > 0; }))
+      << "in the middle of recording an outcome";
+  holder.Script("ROLLBACK");
+  for (int i = 0; i < 40 && otp().finished() < 20; ++i) {
+    static_cast<void>(cut(in_use));
+    std::this_thread::sleep_for(milliseconds(3));
+  }
   EXPECT_TRUE(Eventually([&] { return otp().finished() == 20; }));
-  over = true;
-  saboteur.join();
   owner_again_ = std::make_unique<support::Owner>(Settings());
   for (const auto& intent : intents) {
     EXPECT_EQ(owner_again_->One<std::string>("SELECT state FROM otp.deliveries WHERE event_id = $1",

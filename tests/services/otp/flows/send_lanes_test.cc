@@ -91,6 +91,7 @@ TEST(LanesUnderThreads, EveryoneBeginsOnceAndSlotsHold) {
   std::atomic<bool> twice = false;
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([&, t] {
         for (int i = 0; i < kEach; ++i) {

@@ -96,10 +96,12 @@ TEST_F(VerifyOtp, OTP4_OfSixHundredFortyParallelWrongGuessesExactlyFiveAreEvalua
   const SendIntent intent = Sent();
   const auto replica = NewInstallation();
   const auto results = InParallel(64, [&](int thread) {
+    constexpr int kEach = 10;
     std::vector<Result<Judgement>> mine;
-    for (int i = 0; i < 10; ++i) {
+    mine.reserve(kEach);
+    for (int i = 0; i < kEach; ++i) {
       mine.push_back(
-          (i % 2 == 0 ? otp() : *replica).Verify(intent, WrongCode(intent, thread * 10 + i)));
+          (i % 2 == 0 ? otp() : *replica).Verify(intent, WrongCode(intent, thread * kEach + i)));
     }
     return mine;
   });

@@ -22,6 +22,7 @@ Relation EventLog() {
 }
 std::vector<Field> Fields(const std::vector<std::string_view>& texts) {
   std::vector<Field> fields;
+  fields.reserve(texts.size());
   for (const auto text : texts) fields.push_back({.present = true, .text = text});
   return fields;
 }
