@@ -48,9 +48,9 @@ struct BatcherOptions {
   std::size_t connections = 3;        // one thread each
   std::size_t retry_connections = 2;  // for rows of a failed batch, connected when first needed
   std::size_t max_batch = 64;
-  // While another batch runs, a smaller one waits for more, but no longer than `patience`.
+  // While another batch runs, a smaller one waits for more, but no longer than `gathering`.
   std::size_t worth_a_batch = 16;
-  std::chrono::microseconds patience{1000};
+  std::chrono::microseconds gathering{1000};
   std::size_t max_queue = 4096;  // accepted and not yet taken; more get OVERLOADED
   // Of each key at most one command is in flight, and a batch is sorted by key. False for reads:
   // then keys are ignored.

@@ -118,7 +118,7 @@ bool Batcher<Command, Answer>::WaitForWork(std::unique_lock<std::mutex>& lock, L
     const auto worth_it = [this] {
       return running_ == 0 || queue_.size() >= options_.worth_a_batch || Finished();
     };
-    if (queue_.HasReady()) ready_.wait_for(lock, options_.patience, worth_it);
+    if (queue_.HasReady()) ready_.wait_for(lock, options_.gathering, worth_it);
     return queue_.HasReady();
   }
   const auto refusable = [this] { return queue_.HasReady() && connected_ == 0; };

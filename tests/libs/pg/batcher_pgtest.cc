@@ -55,7 +55,7 @@ class PatientBatcherTest : public CountingTest {
       batcher.Submit(key, Draw(key, i), Soon(), answers_.For(static_cast<std::size_t>(i)));
     }
   }
-  BatcherOptions options_{.connections = 2, .worth_a_batch = 8, .patience = 30s};
+  BatcherOptions options_{.connections = 2, .worth_a_batch = 8, .gathering = 30s};
   Answers answers_;
 };
 
@@ -80,7 +80,7 @@ TEST_F(PatientBatcherTest, TheEndOfTheBatchEndsTheWait) {
 }
 
 TEST_F(PatientBatcherTest, ALoneCommandDoesNotWaitForABatchThatHangs) {
-  options_.patience = 1ms;
+  options_.gathering = 1ms;
   AddBatcher batcher(Settings(), options_, Watched());
   Plug(batcher);
   SubmitMany(batcher, 0, 1);
