@@ -11,6 +11,7 @@ import pathlib
 import statistics
 import subprocess
 
+from deploy.dev.postgres import server_programs
 from deploy.dev.stack import Stack
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -47,7 +48,7 @@ class Context:
         log_prefix = self.stack.run_dir / "pgbench"
         for old in self.stack.run_dir.glob("pgbench.*"):
             old.unlink()
-        arguments = ["/usr/lib/postgresql/15/bin/pgbench", "-n", "-M", "prepared", "-c", str(clients),
+        arguments = [server_programs() / "pgbench", "-n", "-M", "prepared", "-c", str(clients),
                      "-j", str(threads), "-T", str(round(seconds or self.seconds)), "-f", str(ROOT / "bench/sql" / script),
                      "--log", f"--log-prefix={log_prefix}"]
         if rate:

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from bench import frame
+from deploy.dev.postgres import server_programs
 from tests.support.observe import query, wait_for
 
 NAME = "relay_backlog"
@@ -16,7 +17,7 @@ UNIT = "x min(pg_recvlogical, bare producer)"
 AT_LEAST = 0.7
 EVENTS = 500_000
 SOURCE = "bench_backlog"
-RECVLOGICAL = "/usr/lib/postgresql/15/bin/pg_recvlogical"
+RECVLOGICAL = str(server_programs() / "pg_recvlogical")
 
 
 def run(rounds, _seconds):
@@ -42,7 +43,7 @@ def run(rounds, _seconds):
 
 def write_backlog(database):
     clients = 16
-    subprocess.run(["/usr/lib/postgresql/15/bin/pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-t", str(EVENTS // clients),
+    subprocess.run([server_programs() / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-t", str(EVENTS // clients),
                     "-f", str(frame.ROOT / "bench/sql/event.sql"), database], check=True, capture_output=True)
     return EVENTS // clients * clients
 

@@ -8,7 +8,8 @@ import time
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 
 from bench import frame
-from tests.support.observe import headers_of, raw_records
+from deploy.dev.postgres import server_programs
+from tests.support.observe import headers_of, query, raw_records, wait_for
 
 NAME = "relay_live"
 UNIT = "ms p99 at 500/s"
@@ -27,17 +28,19 @@ def run(rounds, seconds):
 
 
 def one_round(env, rate, seconds):
-    subprocess.run(["/usr/lib/postgresql/15/bin/pgbench", "-n", "-M", "prepared", "-c", "8", "-j", "1", "-R", str(rate), "-T", str(round(seconds) + 1),
+    subprocess.run([server_programs() / "pgbench", "-n", "-M", "prepared", "-c", "8", "-j", "1", "-R", str(rate), "-T", str(round(seconds) + 1),
                     "-f", str(frame.ROOT / "bench/sql/event.sql"), env["DATABASE_URL"]], check=True, capture_output=True)
-    time.sleep(0.5)  # the last events arrive; the reader below takes what is there
-    latencies = []
+    [(written,)] = query(env["DATABASE_URL"], "SELECT count(*) FROM auth.event_log WHERE topic = 'auth.log'")
+    wait_for(lambda: len(list(raw_records(env["KAFKA_BROKERS"], ("auth.log",)))) >= written, f"{written} events in Kafka")
+    seen = []
     for message in raw_records(env["KAFKA_BROKERS"], ("auth.log",)):
         kind, appended = message.timestamp()
         if kind != TIMESTAMP_LOG_APPEND_TIME:
             raise RuntimeError("topic auth.log does not keep append times")
-        latencies.append(appended + 0.5 - micros_of(headers_of(message)["ce_time"]) / 1000)
-    latencies = latencies[rate:]  # the first second warms up
-    latencies.sort()
+        written_at = micros_of(headers_of(message)["ce_time"]) / 1000
+        seen.append((written_at, appended + 0.5 - written_at))
+    seen.sort()
+    latencies = sorted(latency for _, latency in seen[rate:])  # the first second warms up
     return {"p50_ms": frame.percentile(latencies, 0.5), "p99_ms": frame.percentile(latencies, 0.99),
             "p999_ms": frame.percentile(latencies, 0.999), "events": len(latencies)}
 

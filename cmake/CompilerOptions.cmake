@@ -37,9 +37,6 @@ target_compile_options(
 if(COUNTERSIGN_FAILPOINTS)
   target_compile_definitions(countersign_strict INTERFACE COUNTERSIGN_FAILPOINTS)
 endif()
-if(COUNTERSIGN_TEST_NUMBERS)
-  target_compile_definitions(countersign_strict INTERFACE COUNTERSIGN_TEST_NUMBERS)
-endif()
 
 # Generated code stays unsanitised: it is most of the compile time and none of the bugs.
 if(COUNTERSIGN_SANITIZE STREQUAL "address")

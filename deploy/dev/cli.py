@@ -22,7 +22,7 @@ def parser():
     common.add_argument("--only", type=lambda text: tuple(text.split(",")),
                         help=f"comma separated parts: {','.join(stack_module.PARTS)}")
     up = commands.add_parser("up", parents=[common], help="start what is not running")
-    up.add_argument("--build", default="release", help="release, asan, chaos (default: release)")
+    up.add_argument("--build", default="release", help="release or asan (default: release)")
     up.add_argument("--fresh", action="store_true", help="begin with empty servers")
     up.add_argument("--foreground", action="store_true", help="stay, and stop everything on Ctrl-C")
     down = commands.add_parser("down", parents=[common], help="stop everything")

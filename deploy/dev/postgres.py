@@ -61,7 +61,7 @@ class Postgres(Part):
     def __init__(self, stack):
         super().__init__(stack)
         self.user = _unprivileged_user() if os.geteuid() == 0 else None
-        self._bin = _server_programs()
+        self._bin = server_programs()
 
     def ports(self):
         return ("postgres",)
@@ -182,7 +182,7 @@ class Postgres(Part):
 def run_sql(conninfo, sql):
     """Rows of SQL given on standard input, where no process list shows it."""
     done = subprocess.run(
-        [_server_programs() / "psql", "-X", "-q", "-At", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-f", "-"],
+        [server_programs() / "psql", "-X", "-q", "-At", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-f", "-"],
         input=sql, text=True, capture_output=True, check=False, env=_libpq_environment(conninfo))
     if done.returncode != 0:
         raise StackError(f"postgres: {done.stderr.strip()}")
@@ -218,7 +218,7 @@ def _libpq_environment(conninfo):
     return {**os.environ, **{key: value for key, value in given.items() if value}}
 
 
-def _server_programs():
+def server_programs():
     folders = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: int(p.parts[4]))
     if folders:
         return folders[-1].parent

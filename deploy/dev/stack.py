@@ -38,7 +38,7 @@ class Stack:
     different threads.
 
     only:        names of the parts wanted; None: all
-    build:       the build whose binaries run: release, asan, chaos
+    build:       the build whose binaries run: release or asan
     settings:    part -> overrides of its configuration
     environment: part -> additions to its environment, for example failpoints
     embedded:    children die with this program, whatever kills it

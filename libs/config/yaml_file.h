@@ -4,6 +4,7 @@
 
 namespace countersign::config {
 
+// One leaf of a file.
 struct YamlValue {
   std::string key;   // dotted path
   std::string text;  // of a list: its items with commas between
@@ -11,6 +12,7 @@ struct YamlValue {
   bool is_list = false;
 };
 
+// What could be read, and why the rest could not.
 struct YamlFile {
   std::vector<YamlValue> values;
   std::vector<std::string> faults;  // "file:line: what": not readable, not YAML, a key twice

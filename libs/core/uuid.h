@@ -13,6 +13,7 @@
 
 namespace countersign {
 
+// 128 bits in network order, of whatever version.
 struct Uuid {
   std::array<std::uint8_t, 16> bytes{};
   auto operator<=>(const Uuid&) const = default;

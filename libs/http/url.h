@@ -14,6 +14,7 @@ namespace countersign::http {
 using FormFields = std::vector<std::pair<std::string, std::string>>;
 [[nodiscard]] std::string FormEncode(const FormFields& fields);
 
+// An absolute URL, taken apart.
 struct UrlParts {
   std::string scheme;  // "http" or "https"
   std::string host;    // lower case, brackets of an IPv6 address removed

@@ -11,6 +11,7 @@
 
 namespace countersign::pg {
 
+// How many connections, and who may wait for one.
 struct PoolOptions {
   std::size_t connections = 4;
   std::size_t max_waiting = 256;  // callers without a connection; more get OVERLOADED

@@ -7,6 +7,7 @@
 
 namespace countersign::rpc {
 
+// What holds for every call of a listener.
 struct GuardSettings {
   std::chrono::milliseconds deadline{10'000};  // for calls without one, and the cap for the others
   bool log_requests = true;                    // one line per finished request

@@ -12,6 +12,7 @@
 
 namespace countersign::rpc {
 
+// Where to listen, whom to admit, and how much of one caller to bear.
 struct ServerSettings {
   std::string listen = "127.0.0.1:50051";  // "host:port", "[::1]:0"; port 0 takes a free one
   // PEM files, re-read every minute without a restart. Without a certificate the listener is

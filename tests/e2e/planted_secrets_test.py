@@ -11,11 +11,12 @@ import psycopg
 import pytest
 from confluent_kafka import Producer
 
+from deploy.dev.postgres import server_programs
 from tests.e2e.conftest import Person
 from tests.support.api import Refused
 from tests.support.observe import TOPICS, headers_of, raw_records
 
-PG_DUMP = "/usr/lib/postgresql/15/bin/pg_dump"
+PG_DUMP = server_programs() / "pg_dump"
 LEAK_TOPIC = "verification.dlt"
 
 

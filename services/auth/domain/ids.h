@@ -3,6 +3,7 @@
 
 namespace countersign::auth {
 
+// A person and a session are never taken for each other.
 using UserId = Id<struct UserTag>;
 using SessionId = Id<struct SessionTag>;
 
