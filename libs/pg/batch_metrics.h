@@ -32,4 +32,15 @@ void WatchBatcher(metrics::Registry& registry, const std::string& batch,
                             [&batcher] { return static_cast<double>(batcher.connected()); });
 }
 
+// "no connection for send, redeem", or empty. `for_each` calls its argument with the name and the
+// batcher, for each of them. For /healthz.
+template <typename ForEach>
+[[nodiscard]] std::string WithoutConnection(ForEach for_each) {
+  std::string down;
+  for_each([&](const std::string& name, const auto& batcher) {
+    if (batcher.connected() == 0) down += (down.empty() ? "no connection for " : ", ") + name;
+  });
+  return down;
+}
+
 }  // namespace countersign::pg

@@ -4,40 +4,25 @@
 #include <vector>
 
 #include "libs/config/load.h"
-#include "libs/pg/sign_in.h"
 #include "services/auth/events.h"
 #include "services/auth/store/log_partitions.h"
 
 namespace countersign::auth {
 namespace {
 
-using std::chrono::milliseconds;
-
-// A database that has not answered by then is away.
-constexpr milliseconds kSignInLimit{1'000};
 // What is left of the time to stop goes to statements under way.
 constexpr int kServerShareOfStopPercent = 70;
 
 pg::ConnectionSettings DatabaseOf(const Config& config) {
-  return {.conninfo = config.database_url,
-          .password = config.database_password,
-          .application_name = "countersign-auth"};
+  return service::SettingsOf(config.database, kDatabaseRole);
 }
 
 // A fault that waiting would not mend ends the start with exit code 78.
 pg::ConnectionSettings CheckedDatabase(const Config& config) {
   pg::ConnectionSettings database = DatabaseOf(config);
-  if (const std::string why = pg::WhyNotLetIn(database, kSignInLimit); !why.empty())
-    throw config::Fault("database: " + why);
-  try {
-    pg::Connection connection(database);
+  service::CheckDatabase(database, kDatabaseRole, [](pg::Connection& connection) {
     static_cast<void>(store::CountLogDaysAhead(connection));
-  } catch (const pg::Unavailable&) {
-    // Away: the batchers go on trying.
-  } catch (const pg::Refused& fault) {
-    throw config::Fault(
-        std::string("database: is it migrated, and is the role countersign_auth? ") + fault.what());
-  }
+  });
   return database;
 }
 
@@ -66,7 +51,7 @@ App::App(const Config& config, process::Process& process)
       verifier_({.issuer = config.issuer, .audiences = config.audiences}, signing_keys_),
       refresh_tokens_(keys_.refresh),
       batchers_(TermsOf(config), process.metrics()),
-      log_keeper_(DatabaseOf(config), config.log_days_ahead,
+      log_keeper_(DatabaseOf(config), config.database.log_days_ahead,
                   {.make = store::MakeLogPartitions, .count = store::CountLogDaysAhead},
                   process.logger(), process.metrics()),
       otp_(rpc::MakeChannel(config.otp), config.otp_deadline, random_),

@@ -70,12 +70,7 @@ void Batchers::StopChanges() {
 }
 
 std::string Batchers::Health() const {
-  std::string down;
-  ForEach(*this, [&](const char* name, const auto& batcher) {
-    if (batcher.connected() == 0)
-      down += (down.empty() ? "no connection for " : ", ") + std::string(name);
-  });
-  return down;
+  return pg::WithoutConnection([this](auto use) { ForEach(*this, use); });
 }
 
 void WatchBatchers(metrics::Registry& registry, const Batchers& batchers) {

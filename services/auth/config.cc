@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "libs/pg/conninfo.h"
-
 namespace countersign::auth {
 namespace {
 
@@ -62,11 +60,7 @@ std::string CheckCodes(const Config& config) {
 }
 
 void BindDatabase(Config& config, config::Keys& keys) {
-  keys.Hidden(
-      "database.url", config.database_url,
-      {.help = "libpq conninfo of the database and role countersign_auth.", .required = true});
-  keys.Hidden("database.password", config.database_password,
-              {.help = "Password of the role, if database.url has none."});
+  service::Bind(config.database, keys, kDatabaseRole);
   keys.Integer("database.writers", config.database_writers,
                {.help = "Connections for each of code requests, code redemptions and refreshes; "
                         "log-outs have one.",
@@ -77,14 +71,6 @@ void BindDatabase(Config& config, config::Keys& keys) {
                         "one.",
                 .min = "1",
                 .max = "16"});
-  keys.Integer("event_log.days_ahead", config.log_days_ahead,
-               {.help = "Days for which partitions of the event log are made ahead.",
-                .min = "2",
-                .max = "60"});
-  keys.Check([&config] {
-    return config.database_url.Empty() ? std::string()  // already reported
-                                       : pg::RequireTlsOffLoopback(config.database_url.Reveal());
-  });
 }
 
 void BindTokens(Config& config, config::Keys& keys) {

@@ -7,11 +7,14 @@
 #include "libs/process/process.h"
 #include "libs/rpc/channel_settings.h"
 #include "libs/rpc/server.h"
+#include "libs/service/database.h"
 #include "services/auth/domain/channel.h"
 #include "services/auth/domain/send_limit.h"
 #include "services/auth/domain/session_terms.h"
 
 namespace countersign::auth {
+
+inline constexpr char kDatabaseRole[] = "countersign_auth";
 
 // Defaults are here; every key is named once, in config.cc. What the domain has defaults for is
 // kept in the notation of the keys and read back by the functions below.
@@ -21,11 +24,9 @@ struct Config {
   rpc::ChannelSettings otp{.target = "127.0.0.1:50052"};
   std::chrono::milliseconds otp_deadline{5'000};
 
-  Secret<std::string> database_url;
-  Secret<std::string> database_password;
+  service::Database database;
   int database_writers = 3;
   int database_readers = 2;
-  int log_days_ahead = 14;
 
   std::string keys_directory;
 

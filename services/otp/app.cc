@@ -8,7 +8,6 @@
 #include "libs/config/load.h"
 #include "libs/kafka/config.h"
 #include "libs/kafka/producer.h"
-#include "libs/pg/sign_in.h"
 #include "services/otp/events.h"
 #include "services/otp/providers/make_provider.h"
 #include "services/otp/store/log_partitions.h"
@@ -19,7 +18,6 @@ namespace {
 using std::chrono::milliseconds;
 
 // Who has not answered by then is away.
-constexpr milliseconds kSignInLimit{1'000};
 constexpr milliseconds kBrokerLimit{2'000};
 constexpr milliseconds kSelfCheckLimit{5'000};
 constexpr milliseconds kSweepPause{5'000};
@@ -33,25 +31,15 @@ constexpr std::size_t kRecordsPerCall = 2;
 constexpr int kPrefetchKbytes = 2 * 1024;
 
 pg::ConnectionSettings DatabaseOf(const Config& config) {
-  return {.conninfo = config.database_url,
-          .password = config.database_password,
-          .application_name = "countersign-otp"};
+  return service::SettingsOf(config.database, kDatabaseRole);
 }
 
 // A fault that waiting would not mend ends the start with exit code 78.
 pg::ConnectionSettings CheckedDatabase(const Config& config) {
   pg::ConnectionSettings database = DatabaseOf(config);
-  if (const std::string why = pg::WhyNotLetIn(database, kSignInLimit); !why.empty())
-    throw config::Fault("database: " + why);
-  try {
-    pg::Connection connection(database);
+  service::CheckDatabase(database, kDatabaseRole, [](pg::Connection& connection) {
     static_cast<void>(store::CountLogDaysAhead(connection));
-  } catch (const pg::Unavailable&) {
-    // Away: the batchers go on trying.
-  } catch (const pg::Refused& fault) {
-    throw config::Fault(std::string("database: is it migrated, and is the role countersign_otp? ") +
-                        fault.what());
-  }
+  });
   return database;
 }
 
@@ -127,7 +115,7 @@ App::App(const Config& config, process::Process& process)
       observer_(process.metrics()),
       provider_(CheckedProvider(config, process.logger(), clock_)),
       batchers_(TermsOf(config, provider_->Describe()), process.metrics()),
-      log_keeper_(DatabaseOf(config), config.log_days_ahead,
+      log_keeper_(DatabaseOf(config), config.database.log_days_ahead,
                   {.make = store::MakeLogPartitions, .count = store::CountLogDaysAhead},
                   process.logger(), process.metrics()),
       deliver_({.in_flight = static_cast<std::size_t>(config.consumer_in_flight),

@@ -1,7 +1,5 @@
 #include "services/otp/config.h"
 
-#include "libs/pg/conninfo.h"
-
 namespace countersign::otp {
 namespace {
 
@@ -19,24 +17,12 @@ std::string CheckListener(const rpc::ServerSettings& grpc) {
 }
 
 void BindDatabase(Config& config, config::Keys& keys) {
-  keys.Hidden(
-      "database.url", config.database_url,
-      {.help = "libpq conninfo of the database and role countersign_otp.", .required = true});
-  keys.Hidden("database.password", config.database_password,
-              {.help = "Password of the role, if database.url has none."});
+  service::Bind(config.database, keys, kDatabaseRole);
   keys.Integer("database.writers", config.database_writers,
                {.help = "Connections for each of intents, begun sends, finished sends and guesses; "
                         "verdicts have one.",
                 .min = "1",
                 .max = "16"});
-  keys.Integer("event_log.days_ahead", config.log_days_ahead,
-               {.help = "Days for which partitions of the event log are made ahead.",
-                .min = "2",
-                .max = "60"});
-  keys.Check([&config] {
-    return config.database_url.Empty() ? std::string()  // already reported
-                                       : pg::RequireTlsOffLoopback(config.database_url.Reveal());
-  });
 }
 
 void BindConsumer(Config& config, config::Keys& keys) {

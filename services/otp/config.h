@@ -6,19 +6,20 @@
 #include "libs/kafka/config.h"
 #include "libs/process/process.h"
 #include "libs/rpc/server.h"
+#include "libs/service/database.h"
 #include "services/otp/providers/config.h"
 
 namespace countersign::otp {
+
+inline constexpr char kDatabaseRole[] = "countersign_otp";
 
 // Defaults are here; every key is named once, in config.cc.
 struct Config {
   process::Settings process{.metrics_listen = "127.0.0.1:9466"};
   rpc::ServerSettings grpc{.listen = "127.0.0.1:50052", .tls_client_certificate = "optional"};
 
-  Secret<std::string> database_url;
-  Secret<std::string> database_password;
+  service::Database database;
   int database_writers = 2;
-  int log_days_ahead = 14;
 
   std::string keys_directory;
 

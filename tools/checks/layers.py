@@ -62,6 +62,7 @@ LIBRARY_DEPS = {
     "pg": {"log", "metrics"},
     "jose": {"crypto"},
     "keystore": {"crypto"},
+    "service": {"config", "keystore", "metrics", "pg"},
 }
 
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/core/continuation.h"
 #include "libs/core/random.h"
 #include "libs/core/uuid.h"
 #include "libs/keystore/key_ring.h"
@@ -12,7 +13,6 @@
 #include "libs/rpc/call_context.h"
 #include "services/auth/domain/channel.h"
 #include "services/auth/domain/verification.h"
-#include "services/auth/flows/continuation.h"
 #include "services/auth/store/send_codes.h"
 
 namespace countersign::auth {

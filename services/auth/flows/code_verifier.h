@@ -1,11 +1,11 @@
 #pragma once
 // Where codes are checked. An interface because the outside varies: the otp service over the
 // network, or another process in a test of ours.
+#include "libs/core/continuation.h"
 #include "libs/core/secret.h"
 #include "libs/core/uuid.h"
 #include "libs/rpc/call_context.h"
 #include "services/auth/domain/verification.h"
-#include "services/auth/flows/continuation.h"
 
 namespace countersign::auth {
 

@@ -2,10 +2,10 @@
 #include <optional>
 #include <string_view>
 
+#include "libs/core/continuation.h"
 #include "libs/pg/batcher.h"
 #include "libs/rpc/call_context.h"
 #include "services/auth/domain/account.h"
-#include "services/auth/flows/continuation.h"
 #include "services/auth/store/sessions.h"
 #include "services/auth/tokens/token_verifier.h"
 

@@ -1,10 +1,10 @@
 #pragma once
 #include <string_view>
 
+#include "libs/core/continuation.h"
 #include "libs/core/uuid.h"
 #include "libs/pg/batcher.h"
 #include "libs/rpc/call_context.h"
-#include "services/auth/flows/continuation.h"
 #include "services/auth/store/sessions.h"
 #include "services/auth/tokens/refresh_token.h"
 #include "services/auth/tokens/token_verifier.h"

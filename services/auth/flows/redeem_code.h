@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "libs/core/continuation.h"
 #include "libs/core/random.h"
 #include "libs/core/uuid.h"
 #include "libs/keystore/key_ring.h"
@@ -11,7 +12,6 @@
 #include "libs/rpc/call_context.h"
 #include "services/auth/domain/session_tokens.h"
 #include "services/auth/flows/code_verifier.h"
-#include "services/auth/flows/continuation.h"
 #include "services/auth/flows/verification_reader.h"
 #include "services/auth/store/verifications.h"
 #include "services/auth/tokens/access_token_issuer.h"

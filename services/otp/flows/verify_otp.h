@@ -4,13 +4,13 @@
 #include <memory>
 #include <string>
 
+#include "libs/core/continuation.h"
 #include "libs/core/secret.h"
 #include "libs/core/uuid.h"
 #include "libs/keystore/key_ring.h"
 #include "libs/pg/batcher.h"
 #include "libs/rpc/call_context.h"
 #include "services/otp/domain/challenge.h"
-#include "services/otp/flows/continuation.h"
 #include "services/otp/flows/timer.h"
 #include "services/otp/observer.h"
 #include "services/otp/providers/provider.h"

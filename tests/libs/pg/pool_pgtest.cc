@@ -13,6 +13,7 @@
 #include "libs/core/uuid.h"
 #include "libs/pg/transaction.h"
 #include "tests/support/database.h"
+#include "tests/support/forgiven_leaks.h"
 
 namespace countersign::pg {
 namespace {
@@ -209,6 +210,8 @@ TEST_F(TransactionTest, RunsAgainWhenTheConnectionWasLostBeforeTheCommit) {
 TEST_F(TransactionTest, AConnectionLostAtTheCommitIsNotRunAgain) {
   Pool pool(Settings());
   int runs = 0;
+  // libpqxx 6.4 forgets a result here as it does where lsan.supp names it.
+  const support::ForgivenLeaks forgiven;
   EXPECT_THROW(static_cast<void>(InTransaction(
                    pool, Soon(),
                    [&](Transaction& transaction) -> Result<int> {

@@ -73,7 +73,7 @@ class AppTest : public support::PgTest {
     config_.process.metrics_listen = "127.0.0.1:0";
     config_.grpc.listen = "127.0.0.1:0";
     config_.grpc.reflection = false;
-    config_.database_url = Settings("countersign_auth").conninfo;
+    config_.database.url = Settings("countersign_auth").conninfo;
     config_.keys_directory = keys_->path();
     config_.issuer = "https://auth.example.com";
     config_.audiences = {"fleet"};

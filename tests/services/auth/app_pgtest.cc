@@ -109,7 +109,7 @@ TEST_F(AppTest, I8_AnOtpThatDoesNotKnowUsIsNoApproval) {
 }
 
 TEST_F(AppTest, ADatabaseThatIsAwayIsNoReasonNotToServe) {
-  config_.database_url = Secret<std::string>("host=127.0.0.1 port=1 user=u dbname=d");
+  config_.database.url = Secret<std::string>("host=127.0.0.1 port=1 user=u dbname=d");
   const auto began = std::chrono::steady_clock::now();
   Start();
   EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(2));
@@ -125,8 +125,8 @@ TEST_F(AppTest, ADatabaseThatIsAwayIsNoReasonNotToServe) {
 TEST_F(AppTest, ADatabaseThatGoesIsNoticedWithoutACallAndServedAgainWhenItIsBack) {
   constexpr pg::Query kPort{"port", "SELECT inet_server_port()"};
   support::TcpProxy proxy(pg::Connection(Settings()).Execute(kPort).Only().Get<std::uint16_t>(0));
-  config_.database_url = Secret<std::string>(
-      pg::WithKeyword(config_.database_url.Reveal(), "port", std::to_string(proxy.port())));
+  config_.database.url = Secret<std::string>(
+      pg::WithKeyword(config_.database.url.Reveal(), "port", std::to_string(proxy.port())));
   Start();
   std::jthread serving([this] { static_cast<void>(process_->Wait()); });
   const auto health = [this] { return Get(process_->metrics_address(), "/healthz"); };
@@ -142,14 +142,14 @@ TEST_F(AppTest, ADatabaseThatGoesIsNoticedWithoutACallAndServedAgainWhenItIsBack
 }
 
 TEST_F(AppTest, WrongCredentialsStopTheStart) {
-  config_.database_password = Secret<std::string>("planted");
+  config_.database.password = Secret<std::string>("planted");
   const std::string fault = Fault();
   EXPECT_THAT(fault, HasSubstr("28P01"));
   EXPECT_THAT(fault, ::testing::Not(HasSubstr("planted")));
 }
 
 TEST_F(AppTest, ADatabaseWithoutTheSchemaStopsTheStart) {
-  config_.database_url = Secret<std::string>(pg::WithKeyword(Conninfo(), "dbname", "postgres"));
+  config_.database.url = Secret<std::string>(pg::WithKeyword(Conninfo(), "dbname", "postgres"));
   EXPECT_THAT(Fault(), HasSubstr("migrated"));
 }
 
@@ -177,7 +177,7 @@ TEST_F(AppTest, AnUnreadableCertificateForOtpStopsTheStart) {
 }
 
 TEST_F(AppTest, LogPartitionsAreMadeAheadAndCounted) {
-  config_.log_days_ahead = 16;
+  config_.database.log_days_ahead = 16;
   Start();
   EXPECT_TRUE(Eventually([this] {
     return Metrics().find("event_log_days_ahead 16") != std::string::npos;

@@ -58,7 +58,7 @@ TEST_F(OtpConfig, TheExampleStartsAProcessWithTheDefaults) {
   EXPECT_EQ(config_.code_attempts, defaults.code_attempts);
   EXPECT_EQ(config_.failures_per_day, defaults.failures_per_day);
   EXPECT_EQ(config_.database_writers, defaults.database_writers);
-  EXPECT_EQ(config_.log_days_ahead, defaults.log_days_ahead);
+  EXPECT_EQ(config_.database.log_days_ahead, defaults.database.log_days_ahead);
 }
 
 TEST_F(OtpConfig, NET1_AListenerWithoutMutualTlsIsRefusedAlsoOnLoopback) {

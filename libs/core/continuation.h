@@ -1,12 +1,12 @@
 #pragma once
-// What runs on a batcher's or a provider's thread after its caller has returned.
+// What runs on a thread of a batcher, a client or a provider after its caller has returned.
 #include <exception>
 #include <functional>
 #include <utility>
 
 #include "libs/core/result.h"
 
-namespace countersign::otp {
+namespace countersign {
 
 template <typename T>
 using Answer = std::function<void(Result<T>)>;
@@ -22,4 +22,4 @@ void RunStep(const Answer<T>& answer, Step&& step) {
   }
 }
 
-}  // namespace countersign::otp
+}  // namespace countersign
