@@ -32,27 +32,30 @@ def judge(env):
     return verdict, provider_faults(sends, query(database, DELIVERIES))
 
 
-def run(seconds, at_least):
+def run(seconds, at_least, capsys):
     seed = os.environ.get("COUNTERSIGN_SEED") or secrets.token_hex(4)
-    print(f"ledger run: seed {seed} (COUNTERSIGN_SEED={seed} repeats it)")
+    # Shown whether the test passes or not: what a green run went through is part of its result.
+    with capsys.disabled():
+        print(f"\nledger run: seed {seed} (COUNTERSIGN_SEED={seed} repeats it)")
     with Stack(run_dir=ROOT / ".run" / "chaos", fresh=True) as stack:
         env = stack.variables()
         with Storm(env, seed) as storm:
             kills = kill_at_random(stack, seconds, at_least, seed)
             wait_for(lambda: storm.lives > 3, "lives to go on after the last kill", 60)
         verdict, provider = judge(env)
-        print(f"kills {kills}; {storm.committed} commits, {storm.rolled_back} rollbacks, {storm.lives} lives, "
-              f"{storm.interrupted} interruptions; {verdict}")
+        with capsys.disabled():
+            print(f"kills {kills}; {storm.committed} commits, {storm.rolled_back} rollbacks, {storm.lives} lives, "
+                  f"{storm.interrupted} interruptions; {verdict}")
         assert storm.committed > 100 and storm.lives > 3, "the storm must have done something"
         assert min(kills.values()) >= at_least
         assert not verdict.faults, str(verdict)
         assert not provider, provider
 
 
-def test_I1_I2_I4_nothing_is_lost_when_everything_is_killed_for_a_minute():
-    run(seconds=60, at_least=5)
+def test_I1_I2_I4_nothing_is_lost_when_everything_is_killed_for_a_minute(capsys):
+    run(seconds=60, at_least=5, capsys=capsys)
 
 
 @pytest.mark.full
-def test_I1_I2_I4_nothing_is_lost_when_everything_is_killed_for_half_an_hour():
-    run(seconds=1800, at_least=100)
+def test_I1_I2_I4_nothing_is_lost_when_everything_is_killed_for_half_an_hour(capsys):
+    run(seconds=1800, at_least=100, capsys=capsys)

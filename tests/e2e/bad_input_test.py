@@ -75,9 +75,21 @@ def test_invalid_utf8_is_refused_with_the_field(auth):
     assert Refused(error).fields == ["phone_number"]
 
 
-def test_a_wrong_wire_type_is_refused_and_not_internal(auth):
-    wire = b"\x0a\xff\xff\xff\xff\x0f"  # a length that runs past the end
-    assert raw_call(auth, "SignupWithPhoneNumber", wire).code() == grpc.StatusCode.INVALID_ARGUMENT
+@pytest.mark.parametrize("wire, field", [
+    (b"\x08\x01", "phone_number"),                                  # 1 as a number where there is text
+    (b"\x0d\x01\x00\x00\x00", "phone_number"),                      # 1 as four bytes
+    (b"\x0a\x0e+4915112345678\x10\x01", "name"),                    # 2 as a number
+    (b"\x0a\x0e+4915112345678\x42\x01x", "channel"),                # 8 as text where there is a number
+])
+def test_a_field_of_another_type_is_refused_with_the_field(auth, wire, field):
+    refused = Refused(raw_call(auth, "SignupWithPhoneNumber", wire))
+    assert (refused.code, refused.reason, refused.fields) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID", [field])
+
+
+@pytest.mark.parametrize("wire", [b"\x0a\xff\xff\xff\xff\x0f", b"\x0a\x05abc", b"\xff" * 30], ids=["length", "end", "tag"])
+def test_what_is_no_message_is_refused_as_a_whole(auth, wire):
+    refused = Refused(raw_call(auth, "SignupWithPhoneNumber", wire))
+    assert (refused.code, refused.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["request"])
 
 
 def test_NET2_a_message_over_64_kib_is_refused(auth):

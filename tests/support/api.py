@@ -35,13 +35,16 @@ events_pb2 = importlib.import_module("countersign.events.v1.events_pb2")
 
 
 class Refused(Exception):
-    """A refused call: its canonical code, reason, wait in seconds and the fields at fault."""
+    """A refused call: its canonical code, reason, wait in seconds and the fields at fault; `told` is
+    everything that went over the wire."""
 
     def __init__(self, error):
         self.code = error.code()
         self.message = error.details()
         self.reason, self.wait, self.fields = None, None, []
+        self.told = f"{self.code.name} {self.message}"
         for key, value in error.trailing_metadata() or ():
+            self.told += f" {key}={value.decode(errors='replace') if isinstance(value, bytes) else value}"
             if key == "grpc-status-details-bin":
                 self._read(status_pb2.Status.FromString(value))
         super().__init__(f"{self.code.name} {self.reason} {self.fields or ''} {self.message}")

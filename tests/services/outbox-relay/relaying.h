@@ -38,6 +38,13 @@ class RunningRelay {
   [[nodiscard]] double Gauge(const std::string& name) {
     return registry_.AddGauge(name, "").Value();
   }
+  // What the alarm of docs/operations.md looks at.
+  [[nodiscard]] double LagSeconds() const {
+    const std::string page = registry_.Text();
+    const std::string name = "\nrelay_lag_seconds ";
+    const auto at = page.find(name);
+    return at == std::string::npos ? 0.0 : std::stod(page.substr(at + name.size()));
+  }
   [[nodiscard]] double Reconnects(const std::string& cause) {
     return registry_.AddCounter("relay_reconnects_total", "", {{"cause", cause}}).Value();
   }

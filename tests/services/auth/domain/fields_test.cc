@@ -64,11 +64,11 @@ TEST(CheckEmail, AcceptsAddressesAndRefusesTheRest) {
     EXPECT_EQ(FieldOf(CheckEmail(bad)), "email") << bad;
 }
 
-TEST(PeerMistake14, AnAddressInAnotherCaseIsTheSameAddress) {
+TEST(CheckEmail, AnAddressInAnotherCaseIsTheSameAddress) {
   EXPECT_EQ(*CheckEmail("Ada@Example.ORG"), *CheckEmail("ada@example.org"));
 }
 
-TEST(PeerMistake14, AnOverlongCountryIsTheCallersFaultAndNamed) {
+TEST(CheckCountry, AnOverlongCountryIsTheCallersFaultAndNamed) {
   EXPECT_EQ(FieldOf(CheckCountry(Repeat("x", 300), "DE")), "country");
 }
 
