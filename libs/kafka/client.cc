@@ -17,6 +17,10 @@ void SetIfGiven(rd_kafka_conf_t* conf, const std::string& name, const std::strin
   if (!value.empty()) Set(conf, name, value);
 }
 
+// Earlier versions repeat the client's nonce in their final message (RFC 5802 section 3), which
+// brokers before Kafka 4 let pass: https://github.com/confluentinc/librdkafka/pull/4895.
+constexpr int kScramAsInRfc5802 = 0x020601ff;
+
 // An address, not a name that begins like one.
 bool IsLoopback(std::string_view host) {
   if (host == "localhost" || host == "[::1]") return true;
@@ -140,6 +144,15 @@ ClientHandle MakeClient(rd_kafka_type_t type, ConfHandle conf, const ClientSetti
 }
 
 std::string Describe(rd_kafka_resp_err_t code) { return rd_kafka_err2str(code); }
+
+std::string Explain(rd_kafka_resp_err_t code, const std::string& text) {
+  if (code != RD_KAFKA_RESP_ERR__AUTHENTICATION || rd_kafka_version() >= kScramAsInRfc5802 ||
+      text.find("SCRAM-") == std::string::npos) {
+    return text;
+  }
+  return text + "; brokers since Kafka 4 refuse SCRAM of librdkafka " + rd_kafka_version_str() +
+         " whatever the password: they need librdkafka 2.6.1, PLAIN or a client certificate";
+}
 
 void Check(rd_kafka_resp_err_t code, const std::string& doing) {
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) throw Fault(code, doing + ": " + Describe(code));

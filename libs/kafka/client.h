@@ -26,6 +26,8 @@ void Set(rd_kafka_conf_t* conf, const std::string& name, const std::string& valu
                                       const ClientSettings& settings);
 
 [[nodiscard]] std::string Describe(rd_kafka_resp_err_t code);
+// The library's own text of an error; says so if the library and not the password may be at fault.
+[[nodiscard]] std::string Explain(rd_kafka_resp_err_t code, const std::string& text);
 // Throws Fault unless the code is NO_ERROR.
 void Check(rd_kafka_resp_err_t code, const std::string& doing);
 // Throws FatalFault if the client has died.

@@ -7,21 +7,21 @@ namespace countersign::kafka {
 void Bind(ClientConfig& config, config::Keys& keys) {
   auto& client = config.client;
   keys.Text("kafka.brokers", client.brokers,
-            {.help = "host:port, comma separated", .required = true});
-  keys.Flag("kafka.tls", client.use_tls, {.help = "Talk TLS to the brokers"});
+            {.help = "host:port, comma separated.", .required = true});
+  keys.Flag("kafka.tls", client.use_tls, {.help = "Talk TLS to the brokers."});
   keys.Flag("kafka.allow_plaintext", client.allow_plaintext,
-            {.help = "Allow brokers off loopback without TLS"});
+            {.help = "Allow brokers off loopback without TLS."});
   keys.Text("kafka.tls_ca", client.tls.ca_file,
-            {.help = "PEM file of the brokers' authority; empty: the system's"});
+            {.help = "PEM file of the brokers' authority; empty: the system's."});
   keys.Text("kafka.tls_certificate", client.tls.certificate_file,
-            {.help = "PEM file of our certificate, for mutual TLS"});
-  keys.Text("kafka.tls_key", client.tls.key_file, {.help = "PEM file of its key"});
+            {.help = "PEM file of our certificate, for mutual TLS."});
+  keys.Text("kafka.tls_key", client.tls.key_file, {.help = "PEM file of its key."});
   keys.Text("kafka.sasl_mechanism", client.sasl.mechanism,
-            {.help = "Empty: no SASL", .only = {"", "SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"}});
-  keys.Text("kafka.sasl_username", client.sasl.username, {.help = "SASL user"});
-  keys.Hidden("kafka.sasl_password", client.sasl.password, {.help = "SASL password"});
+            {.help = "Empty: no SASL.", .only = {"", "SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"}});
+  keys.Text("kafka.sasl_username", client.sasl.username, {.help = "SASL user."});
+  keys.Hidden("kafka.sasl_password", client.sasl.password, {.help = "SASL password."});
   keys.List("kafka.properties", config.properties,
-            {.help = "Further librdkafka properties, name=value; not those that carry a promise"});
+            {.help = "Further librdkafka properties, name=value; not those that carry a promise."});
   keys.Check([&config]() -> std::string {
     const bool sound = std::ranges::all_of(config.properties, [](const std::string& property) {
       return property.find('=') != std::string::npos;

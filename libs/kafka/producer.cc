@@ -207,7 +207,8 @@ std::size_t Producer::Drain(const std::function<void(const Delivery&)>& on_deliv
     if (!event) break;
     if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_ERROR) {
       const auto code = rd_kafka_event_error(event.get());
-      if (on_error_) on_error_(Fault(code, rd_kafka_event_error_string(event.get())));
+      if (on_error_)
+        on_error_(Fault(code, Explain(code, rd_kafka_event_error_string(event.get()))));
       continue;
     }
     if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_DR) continue;

@@ -68,6 +68,7 @@ bool RefusedAtLogin(std::string_view text) {
          text.find("must be superuser or replication role") != std::string_view::npos ||
          text.find("no password supplied") != std::string_view::npos ||
          text.find("certificate verify failed") != std::string_view::npos ||
+         text.find("does not match host name") != std::string_view::npos ||
          (text.find("role \"") != std::string_view::npos &&
           text.find("does not exist") != std::string_view::npos) ||
          (text.find("database \"") != std::string_view::npos &&

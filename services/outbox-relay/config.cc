@@ -6,48 +6,48 @@ namespace {
 void BindSource(RelaySettings& relay, config::Keys& keys) {
   keys.Hidden(
       "database.url", relay.database.conninfo,
-      {.help = "libpq conninfo of the database and the replication role", .required = true});
+      {.help = "libpq conninfo of the database and the replication role.", .required = true});
   keys.Hidden("database.password", relay.database.password,
-              {.help = "Password of the replication role, if database.url has none"});
+              {.help = "Password of the replication role, if database.url has none."});
   keys.Check([&relay] { return pg::RequireTlsOffLoopback(relay.database.conninfo.Reveal()); });
   keys.Text("slot", relay.slot,
-            {.help = "Replication slot; made if it does not exist. One relay per slot",
+            {.help = "Replication slot; made if it does not exist. One relay per slot.",
              .required = true});
   keys.List("publications", relay.publications,
-            {.help = "Publications of the outbox tables; must exist before the slot is made",
+            {.help = "Publications of the outbox tables; must exist before the slot is made.",
              .required = true});
   keys.Text("source_prefix", relay.source_prefix,
-            {.help = "ce_source of an event is this and the schema of its table"});
+            {.help = "ce_source of an event is this and the schema of its table."});
   auto& columns = relay.columns;
-  keys.Text("columns.event_id", columns.event_id, {.help = "Column of ce_id", .required = true});
-  keys.Text("columns.topic", columns.topic, {.help = "Column of the topic", .required = true});
+  keys.Text("columns.event_id", columns.event_id, {.help = "Column of ce_id.", .required = true});
+  keys.Text("columns.topic", columns.topic, {.help = "Column of the topic.", .required = true});
   keys.Text("columns.key", columns.key,
-            {.help = "Column of the record key and ce_subject", .required = true});
+            {.help = "Column of the record key and ce_subject.", .required = true});
   keys.Text("columns.payload", columns.payload,
-            {.help = "Column of the value, sent byte for byte", .required = true});
-  keys.Text("columns.id", columns.id, {.help = "Column of header outbox_id"});
-  keys.Text("columns.type", columns.type, {.help = "Column of ce_type"});
-  keys.Text("columns.seq", columns.seq, {.help = "Column of ce_sequence"});
+            {.help = "Column of the value, sent byte for byte.", .required = true});
+  keys.Text("columns.id", columns.id, {.help = "Column of header outbox_id."});
+  keys.Text("columns.type", columns.type, {.help = "Column of ce_type."});
+  keys.Text("columns.seq", columns.seq, {.help = "Column of ce_sequence."});
   keys.Text("columns.headers", columns.headers,
-            {.help = "Column with a flat JSON object of further headers"});
-  keys.Text("columns.occurred_at", columns.occurred_at, {.help = "Column of ce_time"});
+            {.help = "Column with a flat JSON object of further headers."});
+  keys.Text("columns.occurred_at", columns.occurred_at, {.help = "Column of ce_time."});
   keys.List("columns.required", columns.required,
-            {.help = "Which of id, type, seq, headers, occurred_at a table must have"});
+            {.help = "Which of id, type, seq, headers, occurred_at a table must have."});
 }
 
 void BindSink(Config& config, config::Keys& keys) {
   config.kafka.client.client_id = "countersign-relay";
   kafka::Bind(config.kafka, keys);
   keys.Bytes("kafka.queue", config.queue,
-             {.help = "What may be queued and unacknowledged; beyond, reading the WAL pauses",
+             {.help = "What may be queued and unacknowledged; beyond, reading the WAL pauses.",
               .min = "1MiB",
               .max = "1GiB"});
   keys.Duration("kafka.linger", config.linger,
-                {.help = "Wait for more records before a request; 0 is best for latency",
+                {.help = "Wait for more records before a request; 0 is best for latency.",
                  .min = "0ms",
                  .max = "1s"});
   keys.Text("kafka.compression", config.relay.kafka.compression,
-            {.help = "Compression of batches", .only = {"none", "lz4", "zstd", "gzip", "snappy"}});
+            {.help = "Compression of batches.", .only = {"none", "lz4", "zstd", "gzip", "snappy"}});
 }
 
 }  // namespace

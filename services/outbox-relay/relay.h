@@ -70,6 +70,7 @@ class Relay {
     std::string why{};
     std::string_view event_id{};
     std::string_view topic{};
+    std::string trace_id{};
     bool queue_full = false;
   };
 
@@ -92,6 +93,7 @@ class Relay {
   [[nodiscard]] bool TryProduce(const Readable<Table>& table);
   [[nodiscard]] bool Hold(const Obstacle& obstacle);
   void OnDelivery(const kafka::Delivery& delivery);
+  void LogRelayed(const kafka::Delivery& delivery);
   void LogRefusal(const kafka::Delivery& delivery);
 
   void SendStatusIfDue();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libs/core/failpoint.h"
+#include "libs/core/traceparent.h"
 #include "services/outbox-relay/relay.h"
 
 namespace countersign::relay {
@@ -15,6 +16,20 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr milliseconds kHeldRetry{1'000};
 constexpr milliseconds kHeldLog{10'000};
 constexpr milliseconds kRefusalNews{200};
+
+constexpr std::string_view kTraceparent = "traceparent";
+
+// As the other services log it, so that one search finds all lines of a request; empty if the event
+// has none.
+std::string TraceId(std::string_view traceparent) {
+  const auto trace = ParseTraceparent(traceparent);
+  return trace ? TraceIdText(*trace) : std::string();
+}
+
+std::string TraceId(const std::vector<Header>& headers) {
+  const auto found = std::ranges::find(headers, kTraceparent, &Header::first);
+  return found == headers.end() ? std::string() : TraceId(found->second);
+}
 
 }  // namespace
 
@@ -94,6 +109,7 @@ bool Relay::TryProduce(const Readable<Table>& table) {
       obstacle.why = "no kafka broker answers";
       break;
   }
+  if (!obstacle.queue_full) obstacle.trace_id = TraceId(**built);
   return Hold(obstacle);
 }
 
@@ -113,6 +129,7 @@ bool Relay::Hold(const Obstacle& obstacle) {
   logger_.Error("an event cannot be relayed: everything behind it waits",
                 {{"event_id", obstacle.event_id},
                  {"topic", obstacle.topic},
+                 {"trace_id", obstacle.trace_id},
                  {"why", obstacle.why},
                  {"commit_lsn", commit_lsn_}});
   observer_.Trouble("event " + std::string(obstacle.event_id) + " is held: " + obstacle.why);
@@ -124,13 +141,23 @@ void Relay::OnDelivery(const kafka::Delivery& delivery) {
     LogRefusal(delivery);
     throw kafka::Fault(delivery.code, "an event was refused: " + delivery.Reason());
   }
+  if (logger_.Enabled(log::Level::kDebug)) LogRelayed(delivery);
   observer_.Acknowledged(delivery.topic, acknowledgements_.Acknowledge(delivery.token));
+}
+
+void Relay::LogRelayed(const kafka::Delivery& delivery) {
+  logger_.Debug("kafka has an event", {{"event_id", delivery.Header("ce_id")},
+                                       {"topic", delivery.topic},
+                                       {"partition", delivery.partition},
+                                       {"offset", delivery.offset},
+                                       {"trace_id", TraceId(delivery.Header(kTraceparent))}});
 }
 
 void Relay::LogRefusal(const kafka::Delivery& delivery) {
   logger_.Error("kafka refused an event: everything unacknowledged is sent again",
                 {{"event_id", delivery.Header("ce_id")},
                  {"topic", delivery.topic},
+                 {"trace_id", TraceId(delivery.Header(kTraceparent))},
                  {"why", delivery.Reason()}});
 }
 

@@ -53,6 +53,13 @@ def test_the_example_has_every_key_and_no_other(service):
     assert keys_in(example(service)) == {key["key"] for key in keys_of(service) if key["type"] != "secret"}
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_help_texts_are_sentences(service):
+    # --help goes on behind them: "... Required.", "... At least 1MiB."
+    unended = [key["key"] for key in keys_of(service) if not key["help"].endswith(".")]
+    assert not unended
+
+
 def test_the_environment_example_has_every_secret_and_no_other():
     wanted = {f"{key['env']}_FILE" for service in SERVICES for key in keys_of(service) if key["type"] == "secret"}
     assert set(re.findall(r"^#?([A-Z_]+_FILE)=", environment_example(), re.M)) == wanted

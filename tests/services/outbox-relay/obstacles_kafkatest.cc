@@ -17,6 +17,10 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+constexpr auto kTraced =
+    R"({"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"})";
+constexpr auto kTraceField = R"("trace_id":"4bf92f3577b34da6a3ce929d0e0e4736")";
+
 class ObstaclesTest : public RelayTest {
  protected:
   void SetUp() override {
@@ -90,6 +94,14 @@ TEST_F(ObstaclesTest, WhatIsHeldSurvivesARestartOfTheRelay) {
   support::Delete(missing);
 }
 
+TEST_F(ObstaclesTest, AnEventThatIsHeldIsLoggedWithTheTraceOfItsRequest) {
+  const Topic topic;
+  const auto relay = Start();
+  ExpectHeld(*relay, {.topic = support::TopicName(), .headers = kTraced}, topic,
+             "the topic does not exist");
+  EXPECT_THAT(relay->Log(), HasSubstr(kTraceField));
+}
+
 // The broker refuses what the client took: the producer begins again, nothing is skipped, and the
 // order of first occurrences holds.
 TEST_F(ObstaclesTest, AnEventTheBrokerRefusesIsSentAgainUntilItIsTaken) {
@@ -98,7 +110,7 @@ TEST_F(ObstaclesTest, AnEventTheBrokerRefusesIsSentAgainUntilItIsTaken) {
   Append({.topic = topic.name(), .payload = "\"before\""});
   static_cast<void>(topic.AwaitRecords(1));
   const std::string large = "\"" + std::string(10'000, 'x') + "\"";
-  Append({.topic = topic.name(), .payload = large});
+  Append({.topic = topic.name(), .payload = large, .headers = kTraced});
   Append({.topic = topic.name(), .payload = "\"behind\""});
   EXPECT_TRUE(Eventually([&] { return relay->Reconnects("kafka") >= 2; })) << relay->Log();
   EXPECT_THAT(relay->Health(), HasSubstr("Message size too large"));
@@ -107,6 +119,7 @@ TEST_F(ObstaclesTest, AnEventTheBrokerRefusesIsSentAgainUntilItIsTaken) {
       HasSubstr(Scalar<std::string>("SELECT event_id::text FROM auth.event_log WHERE topic = '" +
                                     topic.name() + "' AND length(payload::text) > 9999")))
       << "the event is not named";
+  EXPECT_THAT(relay->Log(), HasSubstr(kTraceField));
   EXPECT_LT(Confirmed(), Now());
   kafka::Admin(Cluster()).SetConfig(topic.name(), {{"max.message.bytes", "20000"}}, 10s);
   static_cast<void>(topic.AwaitRecords(3));
