@@ -17,9 +17,8 @@ constexpr std::chrono::milliseconds kSignInLimit{1'000};
 }  // namespace
 
 void Bind(Database& database, config::Keys& keys, const std::string& role) {
-  keys.Hidden(
-      "database.url", database.url,
-      {.help = "libpq conninfo of the database and role " + role + ".", .required = true});
+  keys.Hidden("database.url", database.url,
+              {.help = "libpq conninfo of the database and role " + role + ".", .required = true});
   keys.Hidden("database.password", database.password,
               {.help = "Password of the role, if database.url has none."});
   keys.Integer("event_log.days_ahead", database.log_days_ahead,
