@@ -41,7 +41,6 @@ def run(seconds, at_least, capsys):
         env = stack.variables()
         with Storm(env, seed) as storm:
             kills = kill_at_random(stack, seconds, at_least, seed)
-            wait_for(lambda: storm.lives > 3, "lives to go on after the last kill", 60)
         verdict, provider = judge(env)
         with capsys.disabled():
             print(f"kills {kills}; {storm.committed} commits, {storm.rolled_back} rollbacks, {storm.lives} lives, "

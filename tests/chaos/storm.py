@@ -4,14 +4,19 @@ import threading
 import time
 import uuid
 
+import grpc
 import psycopg
 
 from tests.e2e.conftest import Person
 from tests.support.api import Auth, Refused
-from tests.support.observe import code_on_phone
+from tests.support.observe import messages
 
 VICTIMS = ("relay", "otp", "kafka", "postgres")
 KEYS = 24
+LIVES = 8  # at once: the whole way from a call to a phone is up for moments only, so most of them wait
+PATIENCE = 30  # seconds for each step of a life: some codes never come, as an unknown outcome is not tried again
+PAUSE = 0.2  # seconds between two tries: what is refused at once must not take the processor from what starts
+AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class Storm:
@@ -22,6 +27,7 @@ class Storm:
         self.seed = seed
         self.committed = self.rolled_back = self.lives = self.interrupted = 0
         self._stop = threading.Event()
+        self._over = 0  # when it was stopped
         self._lock = threading.Lock()
         self._threads = []
 
@@ -32,14 +38,15 @@ class Storm:
                 connection.execute("INSERT INTO public.storm_keys VALUES (%s, 0) ON CONFLICT DO NOTHING", (f"storm-{number}",))
         for number in range(4):
             self._launch(self._write_events, number)
-        for number in range(6):
+        for number in range(LIVES):
             self._launch(self._live_lives, number)
         return self
 
     def __exit__(self, *_):
+        self._over = time.monotonic()
         self._stop.set()
         for thread in self._threads:
-            thread.join(timeout=60)
+            thread.join(timeout=4 * PATIENCE)
 
     def _launch(self, work, number):
         thread = threading.Thread(target=work, args=(random.Random(f"{self.seed}-{work.__name__}-{number}"),), daemon=True)
@@ -82,17 +89,36 @@ class Storm:
     def _live_lives(self, _chance):
         auth = Auth(self.env["AUTH_GRPC"], timeout=5)
         while not self._stop.is_set():
-            person = Person(auth, self.env["TWILIO_FAKE"])
             try:
-                person.sign_up(first_name="Storm")
-                # Who waits longer for a code than a Kafka takes to start would rather try again.
-                person.verify(code_on_phone(person.fake, person.phone, seconds=8))
-                auth.RefreshToken(refresh_token=person.tokens.refresh_token)
-                auth.Logout(refresh_token=person.tokens.refresh_token)
+                self._live(Person(auth, self.env["TWILIO_FAKE"]))
                 self._count("lives")
-            except (Refused, AssertionError, OSError):
+            except (Refused, OSError):
                 self._count("interrupted")
         auth.close()
+
+    def _live(self, person):
+        self._insist(lambda: person.sign_up(first_name="Storm"))
+        text = self._insist(lambda: messages(person.fake, person.phone))[0]
+        self._insist(lambda: person.verify(text["code"]))
+        self._insist(lambda: person.auth.RefreshToken(refresh_token=person.tokens.refresh_token))
+        self._insist(lambda: person.auth.Logout(refresh_token=person.tokens.refresh_token))
+
+    def _insist(self, step):
+        """The step's answer. A life that began in the storm ends after it: then everybody has patience once more."""
+        began = time.monotonic()
+        while True:
+            try:
+                if answer := step():
+                    return answer
+            except Refused as refused:
+                if refused.code not in AWAY:
+                    raise
+                self._count("interrupted")
+            except OSError:
+                self._count("interrupted")
+            if time.monotonic() > max(began, self._over) + PATIENCE:
+                raise TimeoutError
+            time.sleep(PAUSE)
 
 
 def kill_at_random(stack, seconds, at_least, seed):
