@@ -9,7 +9,7 @@ WITH fresh AS (
   RETURNING phone_hash, subject_id, event_seq
 ), person AS (
   INSERT INTO auth.users (id, phone, status, first_name, last_name, country, person_key, person_key_kek)
-  SELECT user_id, 'b' || user_id, 'pending', 'Ada', 'Lovelace', 'DE', decode(repeat('ab', 60), 'hex'), 'kek-20260101' FROM fresh
+  SELECT user_id, 'b' || user_id, 'pending', 'Ada', 'Lovelace', 'DE', decode(repeat('ab', 60), 'hex'), '20260101' FROM fresh
   ON CONFLICT (phone) DO NOTHING
   RETURNING id
 ), verification AS (
@@ -20,13 +20,14 @@ WITH fresh AS (
 )
 INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload, headers)
 SELECT created_id, 'user.created', user_id::text, 'user.created', 1,
-       ('{"schemaVersion":1,"userId":"' || user_id || '","accountType":"user","role":"user","country":"DE","level":0,'
-        '"createdAt":"2026-01-01T00:00:00.000000Z","sealedPersonal":"v1.kek-20260101.' || repeat('x', 160) || '"}')::json,
+       ('{"schema_version":1,"user_id":"' || user_id || '","account_type":"user","role":"user","country":"DE","level":0,'
+        '"created_at":"2026-01-01T00:00:00.000000Z","sealed_personal":"v1.' || user_id || '.' || repeat('x', 252) || '"}')::json,
        '{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}'::json
   FROM fresh, person
 UNION ALL
 SELECT send_id, 'verification', number.subject_id::text, 'otp.send', number.event_seq,
-       ('{"schemaVersion":1,"challengeId":"' || verification.challenge_id || '","subjectId":"' || number.subject_id || '","purpose":"signup",'
-        '"channel":"sms","sendNumber":1,"expiresAt":"2026-01-01T00:05:00.000000Z","sealedRecipient":"v1.20260101.' || repeat('x', 80) || '"}')::json,
+       ('{"schema_version":1,"challenge_id":"' || verification.challenge_id || '","subject_id":"' || number.subject_id ||
+        '","purpose":"signup","channel":"sms","locale":"","sealed_recipient":"v1.20260101.' || repeat('x', 123) ||
+        '","send_number":1,"expires_at":"2026-01-01T00:05:00.000000Z"}')::json,
        '{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","expires_at":"2026-01-01T00:05:00.000000Z"}'::json
   FROM fresh, number, verification

@@ -9,9 +9,9 @@ import pytest
 from deploy.dev.configuration import yaml_text
 from deploy.dev.stack import ROOT
 from tests.support.observe import get_json, wait_for
+from tests.support.starting import refusal
 
 BINARY = ROOT / "build/release/bin/countersign-otp"
-EXIT_CONFIG = 78
 
 
 @pytest.fixture
@@ -37,12 +37,6 @@ def start(provisioned):
     for process in started:
         process.kill()
         process.communicate()
-
-
-def refusal(process):
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == EXIT_CONFIG, said
-    return said
 
 
 @pytest.mark.parametrize("provider", ["twilio-verify", "twilio-messaging"])

@@ -15,9 +15,10 @@ from deploy.dev.provision import STEPS
 from deploy.dev.secret_store import write_private
 from deploy.dev.stack import ROOT, Stack
 from tests.support.observe import headers_of, query, raw_records, wait_for
+from tests.support.starting import refusal
 
 BIN = ROOT / "build/release/bin"
-EXIT_CONFIG, EXIT_UNAVAILABLE = 78, 69
+EXIT_UNAVAILABLE = 69
 USER, PASSWORD = "countersign", "right-and-secret"
 SECURITY = "org.apache.kafka.common.security"
 
@@ -102,12 +103,6 @@ def start_relay(secure):
     for process in started:
         process.kill()
         process.communicate()
-
-
-def refusal(process):
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == EXIT_CONFIG, said
-    return said
 
 
 def expect_to_relay(secure, relay):
