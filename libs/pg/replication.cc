@@ -97,6 +97,7 @@ ReplicationConnection::ReplicationConnection(const ConnectionSettings& settings)
     if (RefusedAtLogin(text)) throw ReplicationRefused("refused", text);
     throw ReplicationFault("connect", text);
   }
+  socket_ = PQsocket(connection_.get());
 }
 
 ReplicationConnection::~ReplicationConnection() = default;
@@ -181,8 +182,6 @@ void ReplicationConnection::Start(std::string_view slot,
   if (PQsetnonblocking(connection_.get(), 1) != 0) Throw("making the stream non-blocking", nullptr);
 }
 
-int ReplicationConnection::socket() const { return PQsocket(connection_.get()); }
-
 std::optional<Frame> ReplicationConnection::Read() {
   char* raw = nullptr;
   int size = PQgetCopyData(connection_.get(), &raw, 1);
@@ -255,7 +254,7 @@ void ReplicationConnection::Finish(std::chrono::milliseconds limit) {
     }
     // Only behind the end of the stream does the server let go of the slot, and then it says so.
     if (ended && PQisBusy(connection_.get()) == 0) break;
-    pollfd waiting{.fd = socket(),
+    pollfd waiting{.fd = socket_,
                    .events = static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN),
                    .revents = 0};
     said = poll(&waiting, 1, static_cast<int>(left.count())) > 0;

@@ -84,7 +84,9 @@ class ReplicationConnection {
   // PostgreSQL takes the later of the two, so a position beyond its WAL would lose events.
   void Start(std::string_view slot, const std::vector<std::string>& publications, Lsn from);
 
-  [[nodiscard]] int socket() const;
+  // The same number to the end, also when libpq has closed it since: so whoever waits on it can
+  // stop waiting before the next connection gets that number.
+  [[nodiscard]] int socket() const { return socket_; }
   // The next message that is here; empty when the socket must be waited for. Throws
   // ReplicationFault when the stream has ended.
   [[nodiscard]] std::optional<Frame> Read();
@@ -111,6 +113,7 @@ class ReplicationConnection {
   [[noreturn]] void Throw(const char* doing, const pg_result* result) const;
 
   std::unique_ptr<pg_conn, Close> connection_;
+  int socket_ = -1;
   std::unique_ptr<char, FreeCopy> buffer_;
 };
 

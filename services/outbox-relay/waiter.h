@@ -21,7 +21,7 @@ class Waiter {
 
   // EPOLLIN, EPOLLOUT; the same again costs nothing.
   void Watch(int fd, std::uint32_t events);
-  // Before the descriptor is closed.
+  // Before its number can belong to something else that is watched.
   void Forget(int fd);
   // Returns after `limit` at the latest.
   Ready Wait(std::chrono::milliseconds limit);
