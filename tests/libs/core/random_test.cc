@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <set>
+#include <thread>
+#include <vector>
 
 namespace countersign {
 namespace {
@@ -40,6 +44,40 @@ TEST(Random, OTP1_DigitsAreUniform) {
   }
   // Nine degrees of freedom; 39.3 is passed by chance once in 100,000 runs.
   EXPECT_LT(chi_square, 39.3);
+}
+
+using Drawn = std::array<std::uint8_t, 16>;
+
+std::vector<Drawn> DrawMany(int count) {
+  SystemRandom random;
+  std::vector<Drawn> drawn(static_cast<std::size_t>(count));
+  for (auto& bytes : drawn) random.Fill(bytes);
+  return drawn;
+}
+
+TEST(Random, NoThreadGivesOutBytesTwice) {
+  constexpr int kEach = 1'000;
+  std::vector<std::vector<Drawn>> of_thread(4);
+  {
+    std::vector<std::jthread> threads;
+    threads.reserve(of_thread.size());
+    for (auto& drawn : of_thread) threads.emplace_back([&drawn] { drawn = DrawMany(kEach); });
+  }
+  std::set<Drawn> all;
+  for (const auto& drawn : of_thread) all.insert(drawn.begin(), drawn.end());
+  EXPECT_EQ(all.size(), of_thread.size() * kEach);
+}
+
+TEST(Random, EveryByteOfADrawIsFilled) {
+  SystemRandom random;
+  for (const std::size_t size : {1U, 63U, 64U, 65U, 511U, 513U}) {
+    std::vector<bool> changed(size);
+    for (int i = 0; i < 20; ++i) {
+      const auto bytes = random.Bytes(size);
+      for (std::size_t at = 0; at < size; ++at) changed[at] = changed[at] || bytes[at] != 0;
+    }
+    EXPECT_EQ(std::ranges::count(changed, true), static_cast<std::ptrdiff_t>(size));
+  }
 }
 
 }  // namespace
