@@ -48,7 +48,9 @@ struct BatcherOptions {
   std::size_t connections = 3;        // one thread each
   std::size_t retry_connections = 2;  // for rows of a failed batch, connected when first needed
   std::size_t max_batch = 64;
-  // While another batch runs, a smaller one waits for more, but no longer than `gathering`.
+  // After a batch of at least `crowd` commands, one smaller than `worth_a_batch` waits for more,
+  // but no longer than `gathering`. Where callers are few, nobody waits for company.
+  std::size_t crowd = 4;
   std::size_t worth_a_batch = 16;
   std::chrono::microseconds gathering{1000};
   std::size_t max_queue = 4096;  // accepted and not yet taken; more get OVERLOADED
@@ -156,6 +158,10 @@ class Batcher {
   void ServeAlone();
   [[nodiscard]] bool WaitForWork(std::unique_lock<std::mutex>& lock, Link& link);
   void SetConnected(bool& counted, bool up);
+  // The commands at hand need not wait for company.
+  [[nodiscard]] bool WorthABatch() const {
+    return last_batch_ < options_.crowd || queue_.size() >= options_.worth_a_batch;
+  }
   [[nodiscard]] bool Finished() const { return stopping_ && open_ == 0; }
   void WakeAll();
 
@@ -176,7 +182,8 @@ class Batcher {
   const Work work_;
 
   mutable std::mutex mutex_;
-  std::condition_variable ready_;        // a connected worker may take a batch
+  std::condition_variable ready_;        // an idle connected worker may see to the queue
+  std::condition_variable company_;      // the one that gathers need not wait any longer
   std::condition_variable down_;         // as ready_, for workers without a connection
   std::condition_variable alone_ready_;  // commands that run by themselves
   // Guarded by mutex_.
@@ -185,7 +192,8 @@ class Batcher {
   std::deque<Entry> blocked_;  // met a held row by themselves; tried when none of alone_ is left
   std::size_t open_ = 0;       // accepted and not yet answered
   std::size_t connected_ = 0;
-  std::size_t running_ = 0;  // batches between Take and their outcome
+  std::size_t last_batch_ = 0;  // commands of the one taken last
+  bool gathering_ = false;      // a worker waits for company; the idle ones leave the queue to it
   bool stopping_ = false;
 
   std::vector<std::jthread> threads_;  // last: they use everything above

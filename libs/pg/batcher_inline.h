@@ -44,9 +44,11 @@ void Batcher<Command, Answer>::Submit(std::string key, Command command, Deadline
     queue_.PushFree(std::move(pending));
   }
   ++open_;
-  auto& sleeper = connected_ > 0 ? ready_ : down_;
+  // Waking a worker costs as much as queueing a dozen commands: only one that can go on is woken.
+  auto& sleeper = gathering_ ? company_ : connected_ > 0 ? ready_ : down_;
+  const bool wake = !gathering_ || WorthABatch();
   lock.unlock();
-  sleeper.notify_one();
+  if (wake) sleeper.notify_one();
 }
 
 template <typename Command, typename Answer>
@@ -60,6 +62,7 @@ void Batcher<Command, Answer>::Stop() {
 template <typename Command, typename Answer>
 void Batcher<Command, Answer>::WakeAll() {
   ready_.notify_all();
+  company_.notify_all();
   down_.notify_all();
   alone_ready_.notify_all();
 }
@@ -91,16 +94,13 @@ void Batcher<Command, Answer>::Serve(const std::stop_token& stop) {
     if (!take && Finished()) break;
     if (!take) continue;
     auto entries = queue_.Take(options_.max_batch);
-    ++running_;
+    last_batch_ = entries.size();
     const bool more = queue_.HasReady();
     lock.unlock();
     if (more) ready_.notify_one();
     Settlement settlement;
     Batch batch = Form(std::move(entries), settlement);
     if (!batch.commands.empty()) Run(link, std::move(batch), settlement);
-    lock.lock();
-    --running_;
-    lock.unlock();
     // Before the answers go out, so that a batch does not wait for a connection that is gone.
     SetConnected(counted, link.up());
     Finish(settlement);
@@ -114,11 +114,12 @@ void Batcher<Command, Answer>::Serve(const std::stop_token& stop) {
 template <typename Command, typename Answer>
 bool Batcher<Command, Answer>::WaitForWork(std::unique_lock<std::mutex>& lock, Link& link) {
   if (link.up()) {
-    ready_.wait_for(lock, kIdleCheck, [this] { return queue_.HasReady() || Finished(); });
-    const auto worth_it = [this] {
-      return running_ == 0 || queue_.size() >= options_.worth_a_batch || Finished();
-    };
-    if (queue_.HasReady()) ready_.wait_for(lock, options_.gathering, worth_it);
+    const auto ready = [this] { return queue_.HasReady() && !gathering_; };
+    ready_.wait_for(lock, kIdleCheck, [&] { return ready() || Finished(); });
+    if (!ready()) return false;
+    gathering_ = true;
+    company_.wait_for(lock, options_.gathering, [this] { return WorthABatch() || Finished(); });
+    gathering_ = false;
     return queue_.HasReady();
   }
   const auto refusable = [this] { return queue_.HasReady() && connected_ == 0; };

@@ -46,7 +46,7 @@ TEST_F(BatcherTest, RunsWhatIsQueuedTogetherUpToTheLimit) {
   EXPECT_THAT(runs[2].commands, SizeIs(36));
 }
 
-// While a batch runs.
+// After a batch that had a crowd.
 class PatientBatcherTest : public CountingTest {
  protected:
   void SubmitMany(AddBatcher& batcher, int from, int until) {
@@ -55,7 +55,7 @@ class PatientBatcherTest : public CountingTest {
       batcher.Submit(key, Draw(key, i), Soon(), answers_.For(static_cast<std::size_t>(i)));
     }
   }
-  BatcherOptions options_{.connections = 2, .worth_a_batch = 8, .gathering = 30s};
+  BatcherOptions options_{.connections = 2, .crowd = 1, .worth_a_batch = 8, .gathering = 30s};
   Answers answers_;
 };
 
@@ -70,16 +70,16 @@ TEST_F(PatientBatcherTest, CommandsAreGatheredUntilABatchIsWorthIt) {
   gate_.Open();
 }
 
-TEST_F(PatientBatcherTest, TheEndOfTheBatchEndsTheWait) {
+TEST_F(PatientBatcherTest, WhereCallersAreFewNobodyWaitsForCompany) {
+  options_.crowd = 2;
   AddBatcher batcher(Settings(), options_, Watched());
-  Plug(batcher);
-  SubmitMany(batcher, 0, 3);
+  Plug(batcher);  // with one command
+  SubmitMany(batcher, 0, 1);
+  answers_.Await(1);
   gate_.Open();
-  answers_.Await(3);
-  EXPECT_THAT(SeenRuns().back().commands, SizeIs(3));
 }
 
-TEST_F(PatientBatcherTest, ALoneCommandDoesNotWaitForABatchThatHangs) {
+TEST_F(PatientBatcherTest, NobodyWaitsLongerThanTheGathering) {
   options_.gathering = 1ms;
   AddBatcher batcher(Settings(), options_, Watched());
   Plug(batcher);
