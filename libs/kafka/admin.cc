@@ -24,11 +24,6 @@ struct ResourceRelease {
     rd_kafka_ConfigResource_destroy(resource);
   }
 };
-struct MetadataRelease {
-  void operator()(const rd_kafka_metadata_t* metadata) const {
-    rd_kafka_metadata_destroy(metadata);
-  }
-};
 using OptionsHandle = std::unique_ptr<rd_kafka_AdminOptions_t, OptionsRelease>;
 using EventHandle = std::unique_ptr<rd_kafka_event_t, EventRelease>;
 using ResourceHandle = std::unique_ptr<rd_kafka_ConfigResource_t, ResourceRelease>;
@@ -83,7 +78,7 @@ std::vector<TopicDescription> Admin::List(std::chrono::milliseconds limit) {
   const rd_kafka_metadata_t* answer = nullptr;
   Check(rd_kafka_metadata(client_.get(), 1, nullptr, &answer, static_cast<int>(limit.count())),
         "listing topics");
-  const std::unique_ptr<const rd_kafka_metadata_t, MetadataRelease> metadata(answer);
+  const MetadataHandle metadata(answer);
   std::vector<TopicDescription> topics;
   for (int i = 0; i < metadata->topic_cnt; ++i) {
     if (metadata->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -59,6 +59,9 @@ void Release::operator()(rd_kafka_conf_s* handle) const { rd_kafka_conf_destroy(
 void Release::operator()(rd_kafka_queue_s* handle) const { rd_kafka_queue_destroy(handle); }
 void Release::operator()(rd_kafka_topic_s* handle) const { rd_kafka_topic_destroy(handle); }
 void Release::operator()(rd_kafka_message_s* handle) const { rd_kafka_message_destroy(handle); }
+void Release::operator()(const struct rd_kafka_metadata* handle) const {
+  rd_kafka_metadata_destroy(handle);
+}
 void Release::operator()(rd_kafka_headers_s* handle) const { rd_kafka_headers_destroy(handle); }
 void Release::operator()(rd_kafka_topic_partition_list_s* handle) const {
   rd_kafka_topic_partition_list_destroy(handle);

@@ -157,6 +157,7 @@ Consumer::Consumer(const ConsumerSettings& settings, RebalanceListener listener)
          std::max(settings.max_poll_interval, settings.session_timeout).count());
   set("enable.partition.eof", settings.partition_end ? "true" : "false");
   number("queued.max.messages.kbytes", settings.prefetch_kbytes);
+  number("fetch.wait.max.ms", settings.fetch_wait.count());
   set("topic.metadata.refresh.interval.ms", "10000");
   rd_kafka_conf_set_rebalance_cb(
       conf.get(), [](rd_kafka_t* client, rd_kafka_resp_err_t code,
@@ -262,6 +263,16 @@ std::vector<TopicPartition> Consumer::Assignment() const {
   Check(rd_kafka_assignment(client_.get(), &list), "reading the assignment");
   const PartitionsHandle owned(list);
   return FromList(list);
+}
+
+int Consumer::Partitions(const std::string& topic, std::chrono::milliseconds limit) const {
+  const TopicHandle handle(rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr));
+  const rd_kafka_metadata_t* answer = nullptr;
+  const auto code =
+      rd_kafka_metadata(client_.get(), 0, handle.get(), &answer, static_cast<int>(limit.count()));
+  const MetadataHandle metadata(answer);
+  Check(code, "asking for the partitions of " + topic);
+  return metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
 }
 
 Watermarks Consumer::QueryWatermarks(const TopicPartition& partition,

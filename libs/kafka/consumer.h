@@ -30,6 +30,9 @@ struct ConsumerSettings {
   std::chrono::milliseconds commit_interval{1000};
   bool partition_end = false;  // Poll tells the end of a partition (Message::at_end)
   int prefetch_kbytes = 16 * 1024;
+  // How long a broker keeps a request it has no records for: longer is cheaper, and at_end comes
+  // later.
+  std::chrono::milliseconds fetch_wait{500};
 };
 
 // A record; views are valid as long as the Message lives. Movable.
@@ -105,7 +108,8 @@ class Consumer {
   void Resume(std::span<const TopicPartition> partitions);
 
   [[nodiscard]] std::vector<TopicPartition> Assignment() const;
-  // Asks the broker. Throws Fault.
+  // Ask the cluster. Throw Fault. A topic that does not exist has no partitions.
+  [[nodiscard]] int Partitions(const std::string& topic, std::chrono::milliseconds limit) const;
   [[nodiscard]] Watermarks QueryWatermarks(const TopicPartition& partition,
                                            std::chrono::milliseconds limit) const;
 

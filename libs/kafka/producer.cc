@@ -19,12 +19,6 @@ struct EventRelease {
 };
 using EventHandle = std::unique_ptr<rd_kafka_event_t, EventRelease>;
 
-struct MetadataRelease {
-  void operator()(const rd_kafka_metadata_t* metadata) const {
-    rd_kafka_metadata_destroy(metadata);
-  }
-};
-
 std::string Number(std::int64_t value) { return std::to_string(value); }
 
 ConfHandle ProducerConf(const ProducerSettings& settings, ClientContext* context) {
@@ -109,7 +103,7 @@ bool Producer::Reach(std::chrono::milliseconds limit) {
   const rd_kafka_metadata_t* answer = nullptr;
   const auto code =
       rd_kafka_metadata(client_.get(), 0, nullptr, &answer, static_cast<int>(limit.count()));
-  const std::unique_ptr<const rd_kafka_metadata_t, MetadataRelease> metadata(answer);
+  const MetadataHandle metadata(answer);
   return code == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -123,7 +117,7 @@ Producer::Topic* Producer::Find(std::string_view name, Produced& why) {
   const rd_kafka_metadata_t* answer = nullptr;
   const auto code = rd_kafka_metadata(client_.get(), 0, handle.get(), &answer,
                                       static_cast<int>(kTopicLookup.count()));
-  const std::unique_ptr<const rd_kafka_metadata_t, MetadataRelease> metadata(answer);
+  const MetadataHandle metadata(answer);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR || metadata->topic_cnt != 1) {
     why = Produced::kUnreachable;
     return nullptr;

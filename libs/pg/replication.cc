@@ -18,6 +18,8 @@ constexpr const char* kSlots =
 // A slot or publication with another name than these characters is refused before any command.
 constexpr std::string_view kNameCharacters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+// Keeps our advisory locks apart from those of others in the same database.
+constexpr int kLockClass = 0x43536c6b;
 constexpr std::size_t kDataHeader = 1 + 8 + 8 + 8;
 constexpr std::size_t kKeepaliveSize = 1 + 8 + 8 + 1;
 constexpr auto kPostgresEpoch = std::chrono::sys_days{std::chrono::year{2000} / 1 / 1};
@@ -128,10 +130,16 @@ SystemIdentity ReplicationConnection::Identify() {
           .flushed = *flushed};
 }
 
-std::chrono::milliseconds ReplicationConnection::SenderTimeout() {
-  const Rows rows = Query("SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'",
-                          "asking for wal_sender_timeout");
-  return std::chrono::milliseconds{ToInt(PQgetvalue(rows.get(), 0, 0))};
+bool ReplicationConnection::TryLock(std::string_view name) {
+  const Rows rows = Query("SELECT pg_try_advisory_lock(" + std::to_string(kLockClass) +
+                              ", hashtext('" + CheckedName(name) + "'))",
+                          "taking the lock");
+  return PQgetvalue(rows.get(), 0, 0)[0] == 't';
+}
+
+void ReplicationConnection::SetSenderTimeout(std::chrono::milliseconds timeout) {
+  (void)Query("SET wal_sender_timeout = " + std::to_string(timeout.count()),
+              "setting wal_sender_timeout");
 }
 
 std::vector<std::string> ReplicationConnection::Publications() {

@@ -71,8 +71,10 @@ class ReplicationConnection {
 
   // Before Start. They wait for the answer and throw ReplicationFault.
   [[nodiscard]] SystemIdentity Identify();
-  // How long the server waits for a sign of life before it hangs up; 0: for ever.
-  [[nodiscard]] std::chrono::milliseconds SenderTimeout();
+  // At most one connection has the lock of that name, until it ends; false: another one has it.
+  [[nodiscard]] bool TryLock(std::string_view name);
+  // How long the server waits for a sign of life before it hangs up.
+  void SetSenderTimeout(std::chrono::milliseconds timeout);
   [[nodiscard]] std::vector<std::string> Publications();
   [[nodiscard]] std::optional<Slot> FindSlot(std::string_view name);
   // A permanent slot with plugin pgoutput. Waits for running transactions to end, each for the lock

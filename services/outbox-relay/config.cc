@@ -10,9 +10,16 @@ void BindSource(RelaySettings& relay, config::Keys& keys) {
   keys.Hidden("database.password", relay.database.password,
               {.help = "Password of the replication role, if database.url has none."});
   keys.Check([&relay] { return pg::RequireTlsOffLoopback(relay.database.conninfo.Reveal()); });
-  keys.Text("slot", relay.slot,
-            {.help = "Replication slot; made if it does not exist. One relay per slot.",
-             .required = true});
+  keys.Text(
+      "slot", relay.slot,
+      {.help = "Replication slot; made if it does not exist. Of several relays one has it, the "
+               "others stand by.",
+       .required = true});
+  keys.Duration("takeover_after", relay.takeover_after,
+                {.help = "A relay without a sign of life for so long is cut off, so that one that "
+                         "stands by takes over.",
+                 .min = "1s",
+                 .max = "60s"});
   keys.List("publications", relay.publications,
             {.help = "Publications of the outbox tables; must exist before the slot is made.",
              .required = true});
@@ -46,6 +53,13 @@ void BindSink(Config& config, config::Keys& keys) {
                 {.help = "Wait for more records before a request; 0 is best for latency.",
                  .min = "0ms",
                  .max = "1s"});
+  keys.Text("delivery", config.delivery,
+            {.help = "at_least_once: events in flight at a crash come twice. deduplicated: a "
+                     "restarted relay leaves out what Kafka has.",
+             .only = {"at_least_once", "deduplicated"}});
+  keys.Text("checkpoint_topic", config.relay.checkpoint_topic,
+            {.help = "Compacted topic of one partition that remembers where relays stand.",
+             .required = true});
   keys.Text("kafka.compression", config.relay.kafka.compression,
             {.help = "Compression of batches.", .only = {"none", "lz4", "zstd", "gzip", "snappy"}});
 }
@@ -63,6 +77,8 @@ RelaySettings ToSettings(const Config& config) {
   settings.kafka.client = kafka::ToSettings(config.kafka);
   settings.kafka.queue_kbytes = static_cast<int>(config.queue.bytes / 1024);
   settings.kafka.linger = config.linger;
+  settings.promise =
+      config.delivery == "deduplicated" ? Promise::kDeduplicated : Promise::kAtLeastOnce;
   return settings;
 }
 

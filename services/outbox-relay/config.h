@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <string>
 
 #include "libs/config/keys.h"
 #include "libs/kafka/config.h"
@@ -15,6 +16,7 @@ struct Config {
   kafka::ClientConfig kafka;
   config::Size queue{16 * 1024 * 1024};
   std::chrono::milliseconds linger{0};
+  std::string delivery = "deduplicated";
 };
 
 void Bind(Config& config, config::Keys& keys);

@@ -26,6 +26,8 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
       clock_(clock),
       transactions_(registry.AddCounter("relay_transactions_total",
                                         "Transactions with events, read from the WAL")),
+      left_out_(registry.AddCounter("relay_left_out_total",
+                                    "Events not sent after a restart because Kafka had them")),
       queue_full_seconds_(registry.AddCounter(
           "relay_queue_full_seconds_total", "Time the WAL was not read because Kafka was slower")),
       commit_to_ack_(registry.AddHistogram("relay_commit_to_ack_seconds",
@@ -36,7 +38,9 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
       lag_bytes_(registry.AddGauge("relay_lag_bytes",
                                    "WAL between the confirmed position and the newest one seen")),
       confirmed_(registry.AddGauge("relay_confirmed_lsn",
-                                   "Position up to which Kafka has everything, as a number")) {
+                                   "Position up to which Kafka has everything, as a number")),
+      leader_(
+          registry.AddGauge("relay_leader", "1 if this relay has the slot, 0 if it stands by")) {
   registry.AddGaugeFunction("relay_lag_seconds",
                             "Age of the oldest commit that Kafka does not have completely", {},
                             [this] { return LagSeconds(); });

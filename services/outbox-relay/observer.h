@@ -21,6 +21,10 @@ class Observer {
 
   void Acknowledged(std::string_view topic, Instant committed);
   void TransactionRead() const { transactions_.Increment(); }
+  // Of the relays of one slot, one leads.
+  void Leading(bool leads) const { leader_.Set(leads ? 1 : 0); }
+  // An event that Kafka had already was not sent again.
+  void LeftOut() const { left_out_.Increment(); }
   void Reconnected(const std::string& cause);
   void QueueFull(std::chrono::steady_clock::duration held) const;
   // `seen` is the end of the server's WAL as far as the relay knows.
@@ -39,11 +43,13 @@ class Observer {
   metrics::Registry& registry_;
   const Clock& clock_;
   metrics::Counter transactions_;
+  metrics::Counter left_out_;
   metrics::Counter queue_full_seconds_;
   metrics::Histogram commit_to_ack_;
   metrics::Gauge in_flight_;
   metrics::Gauge lag_bytes_;
   metrics::Gauge confirmed_;
+  metrics::Gauge leader_;
   std::map<std::string, metrics::Counter, std::less<>> events_;
   std::map<std::string, metrics::Counter> reconnects_;
   std::atomic<std::int64_t> oldest_{0};  // commit time of the oldest unconfirmed; 0: none

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <functional>
+#include <thread>
 #include <utility>
 
 #include "libs/core/failpoint.h"
+#include "services/outbox-relay/tail.h"
 
 namespace countersign::relay {
 namespace {
@@ -16,9 +18,12 @@ using SteadyClock = std::chrono::steady_clock;
 
 // How many messages are read before deliveries, status and stop get their turn.
 constexpr int kReadBudget = 256;
+// Transactions that follow each other faster are read together: PostgreSQL sends every change by
+// itself, and a relay that wakes for each takes the processor from the sender and hands Kafka small
+// requests.
+constexpr milliseconds kTurn{1};
 // Confirmations are gathered this long: a status costs the server a wake-up.
 constexpr milliseconds kConfirmInterval{100};
-constexpr milliseconds kStatusIntervalMax{10'000};
 constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kStreamPauseMax{2'000};
 // Each attempt may append again what Kafka has: a cluster that refuses an event is asked rarely.
@@ -33,7 +38,10 @@ constexpr milliseconds kTransactionEndLimit{3'000};
 }  // namespace
 
 Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observer)
-    : settings_(std::move(settings)), logger_(logger), observer_(observer) {
+    : settings_(std::move(settings)),
+      logger_(logger),
+      observer_(observer),
+      progress_(settings_.promise) {
   settings_.kafka.on_error = [this](const kafka::Fault& fault) {
     logger_.Warn("kafka trouble", {{"why", fault.what()}});
     if (fault.IsAuthentication()) refused_ = fault;
@@ -77,6 +85,10 @@ void Relay::Run(const std::stop_token& stop) {
       why = fault.what();
       cause = "decode";
       Disconnect();
+    } catch (const TailFault& fault) {
+      why = fault.what();
+      cause = "kafka";
+      Disconnect();
     } catch (const kafka::Fault& fault) {
       why = fault.what();
       cause = "kafka";
@@ -101,9 +113,7 @@ void Relay::Session(const std::stop_token& stop) {
   // What is on its way is let finish, so that a broken database connection repeats nothing but the
   // transaction it cut.
   if (!AwaitDeliveries(stop, SteadyTime::max())) return;
-  acknowledgements_.Abandon();
-  Connect();
-  Stream(stop);
+  if (Connect(stop)) Stream(stop);
 }
 
 void Relay::MakeProducer() {
@@ -112,71 +122,22 @@ void Relay::MakeProducer() {
   waiter_.Watch(producer_->event_fd(), EPOLLIN);
 }
 
-void Relay::Connect() {
-  auto connection = std::make_unique<pg::ReplicationConnection>(settings_.database);
-  const auto server = connection->Identify();
-  const auto timeout = connection->SenderTimeout();
-  const auto published = connection->Publications();
-  for (const auto& name : settings_.publications) {
-    if (std::ranges::find(published, name) == published.end()) {
-      throw pg::ReplicationFault("publication_missing",
-                                 "publication " + name + " does not exist (migrations pending?)");
-    }
-  }
-  auto slot = connection->FindSlot(settings_.slot);
-  if (!slot) {
-    connection->CreateSlot(settings_.slot);
-    slot = connection->FindSlot(settings_.slot);
-    logger_.Info("made the replication slot", {{"slot", settings_.slot}});
-  }
-  if (!slot) throw pg::ReplicationFault("slot_missing", "the slot was dropped as it was made");
-  if (slot->wal_status == "lost") {
-    throw pg::ReplicationFault("slot_lost", "PostgreSQL has dropped WAL the slot still needed");
-  }
-  const Lsn from = ResumePosition(server, *slot);
-  connection->Start(settings_.slot, settings_.publications, from);
-  stream_ = std::move(connection);
-  server_ = server;
-  tables_.clear();
-  seen_ = server.flushed;
-  confirmed_ = from;
-  status_interval_ = kStatusIntervalMax;
-  if (timeout.count() > 0) status_interval_ = std::min(status_interval_, timeout / 3);
-  logger_.Info("streaming", {{"slot", settings_.slot},
-                             {"from", ToString(from)},
-                             {"server_at", ToString(server.flushed)}});
-  observer_.Trouble({});
-  SendStatus();
-}
-
-Lsn Relay::ResumePosition(const pg::SystemIdentity& server, const pg::Slot& slot) {
-  const Lsn slot_at = slot.confirmed.value_or(Lsn{});
-  const Lsn ours = acknowledgements_.Confirmed();
-  const bool same =
-      !server_ || (server_->system_id == server.system_id && server_->timeline == server.timeline);
-  if (!same || ours > server.flushed) {
-    // PostgreSQL would start at our later position and silently skip what was committed before it.
-    logger_.Error("the database is another or older one: resuming where its slot says",
-                  {{"slot_at", ToString(slot_at)}, {"we_were_at", ToString(ours)}});
-    acknowledgements_ = Acknowledgements(Lsn{});
-  }
-  acknowledgements_.Advance(slot_at);
-  return acknowledgements_.Confirmed();
-}
-
 void Relay::Stream(const std::stop_token& stop) {
   const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
   while (!EndsHere(stop)) {
     (void)producer_->Drain(on_delivery);
     const bool more = ReadAvailable(stop);
+    WriteCheckpointIfDue();
     SendStatusIfDue();
-    observer_.Progress(acknowledgements_, seen_);
+    observer_.Progress(progress_.acknowledgements(), seen_);
     const bool unsent = stream_->Flush();
-    const bool reading = !held_ && !acknowledgements_.Full();
+    const bool reading = !held_ && !progress_.acknowledgements().Full();
     waiter_.Watch(stream_->socket(), (reading ? EPOLLIN : 0U) | (unsent ? EPOLLOUT : 0U));
     const auto limit =
         stop.stop_requested() ? std::min(UntilNextDuty(), kConfirmInterval) : UntilNextDuty();
+    const auto turn_ends = SteadyClock::now() + kTurn;
     const auto ready = waiter_.Wait(more ? milliseconds{0} : limit);
+    if (!more && !progress_.acknowledgements().HasOpen()) std::this_thread::sleep_until(turn_ends);
     if (ready.hung_up && !reading) {
       throw pg::ReplicationFault("connection_lost", "the server hung up while Kafka was slow");
     }
@@ -190,14 +151,14 @@ bool Relay::EndsHere(const std::stop_token& stop) {
   const auto now = SteadyClock::now();
   if (!stopping_since_) stopping_since_ = now;
   const bool obstructed = held_ && !held_->queue_full;
-  return !acknowledgements_.HasOpen() || obstructed ||
+  return !progress_.acknowledgements().HasOpen() || obstructed ||
          now - *stopping_since_ > kTransactionEndLimit;
 }
 
 bool Relay::ReadAvailable(const std::stop_token& stop) {
   for (int i = 0; i < kReadBudget; ++i) {
     if (held_ && !TryHeld()) return false;
-    if (acknowledgements_.Full() || EndsHere(stop)) return false;
+    if (progress_.acknowledgements().Full() || EndsHere(stop)) return false;
     const auto frame = stream_->Read();
     if (!frame) return false;
     Handle(*frame);
@@ -207,12 +168,12 @@ bool Relay::ReadAvailable(const std::stop_token& stop) {
 
 void Relay::SendStatusIfDue() {
   const auto age = SteadyClock::now() - status_sent_;
-  const bool progress = acknowledgements_.Confirmed() > confirmed_;
+  const bool progress = progress_.acknowledgements().Confirmed() > confirmed_;
   if (age >= status_interval_ || (progress && age >= kConfirmInterval)) SendStatus();
 }
 
 void Relay::SendStatus() {
-  const Lsn confirmed = acknowledgements_.Confirmed();
+  const Lsn confirmed = progress_.acknowledgements().Confirmed();
   const bool progress = confirmed > confirmed_;
   if (progress) Failpoint("before_confirm");
   stream_->SendStatus(std::max(seen_, confirmed), confirmed);
@@ -223,9 +184,11 @@ void Relay::SendStatus() {
 }
 
 milliseconds Relay::UntilNextDuty() const {
-  const bool progress = acknowledgements_.Confirmed() > confirmed_;
+  const bool progress = progress_.acknowledgements().Confirmed() > confirmed_;
   auto next =
       status_sent_ + (progress ? std::min(kConfirmInterval, status_interval_) : status_interval_);
+  if (progress_.CheckpointWorthAsking())
+    next = std::min(next, checkpoint_tried_ + kCheckpointInterval);
   if (held_ && !held_->queue_full) next = std::min(next, held_->retry_at);
   const auto left = std::chrono::ceil<milliseconds>(next - SteadyClock::now());
   return std::max(left, milliseconds{0});
@@ -235,8 +198,9 @@ bool Relay::AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline) {
   const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
   while (true) {
     (void)producer_->Drain(on_delivery);
-    observer_.Progress(acknowledgements_, seen_);
-    if (acknowledgements_.InFlight() == 0) return true;
+    observer_.Progress(progress_.acknowledgements(), seen_);
+    if (progress_.acknowledgements().InFlight() == 0 && !progress_.CheckpointOnItsWay())
+      return true;
     const auto now = SteadyClock::now();
     if (stop.stop_requested() || now >= deadline) return false;
     milliseconds limit{1000};
@@ -253,12 +217,13 @@ void Relay::Disconnect() {
   if (stream_) waiter_.Forget(stream_->socket());
   stream_.reset();
   held_.reset();
+  observer_.Leading(false);
 }
 
 void Relay::DropProducer() {
   if (producer_) waiter_.Forget(producer_->event_fd());
   producer_.reset();
-  acknowledgements_ = Acknowledgements(acknowledgements_.Confirmed());
+  progress_.Resume({.from = progress_.acknowledgements().Confirmed()});
 }
 
 void Relay::Pause(const std::stop_token& stop, milliseconds limit) {
@@ -274,11 +239,12 @@ void Relay::Stop() {
     const auto began = stopping_since_.value_or(SteadyClock::now());
     if (producer_) (void)AwaitDeliveries({}, began + kStopLimit);
     if (stream_) {
+      FinishCheckpoints(began + kStopLimit);
       SendStatus();
       stream_->Finish(kFinishLimit);
     }
-    logger_.Info("stopped", {{"confirmed", ToString(acknowledgements_.Confirmed())},
-                             {"unacknowledged", acknowledgements_.InFlight()}});
+    logger_.Info("stopped", {{"confirmed", ToString(progress_.acknowledgements().Confirmed())},
+                             {"unacknowledged", progress_.acknowledgements().InFlight()}});
   } catch (const std::exception& fault) {
     // Nothing is lost: what was not confirmed comes again at the next start.
     logger_.Warn("stopped without the last confirmation", {{"why", fault.what()}});

@@ -16,9 +16,9 @@
 #include "libs/kafka/producer.h"
 #include "libs/log/logger.h"
 #include "libs/pg/replication.h"
-#include "services/outbox-relay/domain/acknowledgements.h"
 #include "services/outbox-relay/domain/outbox_row.h"
 #include "services/outbox-relay/domain/pgoutput.h"
+#include "services/outbox-relay/domain/progress.h"
 #include "services/outbox-relay/observer.h"
 #include "services/outbox-relay/waiter.h"
 
@@ -35,6 +35,11 @@ struct RelaySettings {
   std::vector<std::string> publications = {"countersign_auth", "countersign_otp"};
   ColumnNames columns;
   std::string source_prefix = "/countersign/";
+  // A relay that gives PostgreSQL no sign of life for so long is cut off, so that another can take
+  // over: it may be frozen, or its machine gone.
+  std::chrono::milliseconds takeover_after{2000};
+  Promise promise = Promise::kDeduplicated;
+  std::string checkpoint_topic = "countersign.relay.checkpoints";
   kafka::ProducerSettings kafka;
 };
 
@@ -56,6 +61,10 @@ class Relay {
   static constexpr std::chrono::milliseconds kStopLimit{6000};
 
  private:
+  // What came since the last checkpoint is read again at the next start.
+  static constexpr std::chrono::milliseconds kCheckpointInterval{500};
+  // What a checkpoint's delivery is known by; no transaction is.
+  static constexpr std::uint64_t kCheckpointToken = UINT64_MAX;
   using SteadyTime = std::chrono::steady_clock::time_point;
   // An event that Kafka did not take yet. Its views point into the stream's last message, which
   // stays until the next one is read, and none is read before this one is gone.
@@ -75,8 +84,14 @@ class Relay {
   };
 
   void Session(const std::stop_token& stop);
-  void Connect();
-  [[nodiscard]] Lsn ResumePosition(const pg::SystemIdentity& server, const pg::Slot& slot);
+  // False if it was stopped before it was its turn.
+  [[nodiscard]] bool Connect(const std::stop_token& stop);
+  // Waits while another relay has the slot; empty if it was stopped meanwhile.
+  [[nodiscard]] std::unique_ptr<pg::ReplicationConnection> TakeOver(const std::stop_token& stop);
+  [[nodiscard]] pg::Slot FindSlot(pg::ReplicationConnection& connection);
+  [[nodiscard]] Resumption Resume(const pg::SystemIdentity& server, Lsn slot_at);
+  [[nodiscard]] Resumption ResumeInProcess(const pg::SystemIdentity& server, Lsn slot_at);
+  void LookInto(std::string_view topic);
   void Stream(const std::stop_token& stop);
   void Disconnect();
   void NameTheRefused();
@@ -92,6 +107,8 @@ class Relay {
   [[nodiscard]] bool TryHeld();
   [[nodiscard]] bool TryProduce(const Readable<Table>& table);
   [[nodiscard]] bool Hold(const Obstacle& obstacle);
+  void WriteCheckpointIfDue();
+  void FinishCheckpoints(SteadyTime deadline);
   void OnDelivery(const kafka::Delivery& delivery);
   void LogRelayed(const kafka::Delivery& delivery);
   void LogRefusal(const kafka::Delivery& delivery);
@@ -110,7 +127,7 @@ class Relay {
   std::unique_ptr<kafka::Producer> producer_;
   std::unique_ptr<pg::ReplicationConnection> stream_;
   std::optional<pg::SystemIdentity> server_;
-  Acknowledgements acknowledgements_{Lsn{}};
+  Progress progress_;
 
   Decoder decoder_;
   HeaderBuilder header_builder_;
@@ -122,6 +139,7 @@ class Relay {
   Lsn seen_;       // newest position of the server we know of
   Lsn confirmed_;  // as last told to the server
   SteadyTime status_sent_;
+  SteadyTime checkpoint_tried_;
   std::optional<SteadyTime> stopping_since_;
   std::chrono::milliseconds status_interval_{1000};
 };

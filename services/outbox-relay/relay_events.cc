@@ -6,6 +6,7 @@
 #include "libs/core/failpoint.h"
 #include "libs/core/traceparent.h"
 #include "services/outbox-relay/relay.h"
+#include "services/outbox-relay/tail.h"
 
 namespace countersign::relay {
 namespace {
@@ -37,19 +38,19 @@ void Relay::Handle(const pg::Frame& frame) {
   seen_ = std::max(seen_, frame.wal_end);
   if (frame.kind == pg::Frame::Kind::kKeepalive) {
     // WAL of other tables need not be kept for us.
-    acknowledgements_.Pass(frame.wal_end);
+    progress_.Pass(frame.wal_end);
     if (frame.reply_requested) SendStatus();
     return;
   }
   Failpoint("after_read");
   const Message message = decoder_.Decode(frame.data);
   if (const auto* begin = std::get_if<Begin>(&message)) {
-    acknowledgements_.Open(begin->commit_time);
+    progress_.Begin(begin->commit_time);
     commit_lsn_ = ToString(begin->final_lsn);
   } else if (const auto* insert = std::get_if<Insert>(&message)) {
     HandleInsert(*insert);
   } else if (const auto* commit = std::get_if<Commit>(&message)) {
-    acknowledgements_.Close(commit->end_lsn);
+    progress_.Commit(commit->end_lsn);
     observer_.TransactionRead();
   } else if (const auto* relation = std::get_if<Relation>(&message)) {
     tables_.insert_or_assign(relation->oid,
@@ -82,18 +83,25 @@ bool Relay::TryProduce(const Readable<Table>& table) {
   if (!table) return Hold({.why = table.error()});
   const auto row = ReadRow(*table, *row_);
   if (!row) return Hold({.why = row.error()});
+  if (progress_.Deduplicating()) {
+    if (progress_.MustLookInto(row->topic)) LookInto(row->topic);
+    if (progress_.IsInKafka(IdentityOf(row->event_id))) {
+      observer_.LeftOut();
+      return true;
+    }
+  }
   const auto built = header_builder_.Build(*row, table->source, commit_lsn_);
   if (!built) return Hold({.why = built.error(), .event_id = row->event_id, .topic = row->topic});
   kafka::Headers headers((*built)->size());
   for (const auto& [name, value] : **built) headers.Add(name, value);
-  const auto token = acknowledgements_.AddEvent();
+  const auto token = progress_.AddEvent();
   const auto produced = producer_->Produce(
       {.topic = row->topic, .key = row->key, .value = row->payload, .token = token}, headers);
   if (produced == kafka::Produced::kQueued) {
     Failpoint("after_produce");
     return true;
   }
-  acknowledgements_.TakeBack();
+  progress_.TakeBack();
   Obstacle obstacle{.event_id = row->event_id, .topic = row->topic};
   switch (produced) {
     case kafka::Produced::kQueueFull:
@@ -141,8 +149,16 @@ void Relay::OnDelivery(const kafka::Delivery& delivery) {
     LogRefusal(delivery);
     throw kafka::Fault(delivery.code, "an event was refused: " + delivery.Reason());
   }
+  if (delivery.token == kCheckpointToken) {
+    progress_.CheckpointWritten();
+    Failpoint("after_checkpoint");
+    return;
+  }
+  Failpoint("after_delivery");
   if (logger_.Enabled(log::Level::kDebug)) LogRelayed(delivery);
-  observer_.Acknowledged(delivery.topic, acknowledgements_.Acknowledge(delivery.token));
+  const Instant committed =
+      progress_.Acknowledge(delivery.token, delivery.topic, delivery.partition, delivery.offset);
+  observer_.Acknowledged(delivery.topic, committed);
 }
 
 void Relay::LogRelayed(const kafka::Delivery& delivery) {

@@ -88,14 +88,15 @@ def test_TOK9_auth_killed_after_a_rotation_gives_the_same_child_again(stack, env
     again.close()
 
 
-@pytest.mark.parametrize("point", ["after_read", "after_produce", "after_produce:2", "before_confirm", "after_confirm"])
-def test_I1_I2_I3_the_relay_killed_at_each_point_loses_and_reorders_nothing(stack, env, auth, point):
+@pytest.mark.parametrize("point", ["after_read", "after_produce", "after_produce:2", "after_delivery", "before_confirm",
+                                   "after_confirm", "before_checkpoint", "after_checkpoint"])
+def test_I1_I2_I3_the_relay_killed_at_each_point_loses_doubles_and_reorders_nothing(stack, env, auth, point):
     with armed(stack, "relay", point):
         for _ in range(5):
             Person(auth, env["TWILIO_FAKE"]).sign_up()
     wait_for(lambda: everything_arrived(env), "every committed event in Kafka", 60, every=0.5)
     verdict = check(log_rows(env["DATABASE_URL"]), records(env["KAFKA_BROKERS"]))
-    assert not verdict.faults, str(verdict)
+    assert not verdict.faults and not verdict.duplicates, str(verdict)
 
 
 @pytest.mark.parametrize("point", ["otp_after_intent", "otp_before_call", "otp_after_call", "otp_after_outcome"])

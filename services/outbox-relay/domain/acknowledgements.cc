@@ -30,13 +30,6 @@ void Acknowledgements::Close(Lsn end) {
   Settle();
 }
 
-void Acknowledgements::Abandon() {
-  if (!open_) return;
-  in_flight_ -= transactions_.back().remaining;
-  transactions_.pop_back();
-  open_ = false;
-}
-
 Instant Acknowledgements::Acknowledge(Token token) {
   Invariant(token >= first_ && token - first_ < transactions_.size(),
             "an acknowledged event is in flight");
@@ -47,11 +40,6 @@ Instant Acknowledgements::Acknowledge(Token token) {
   --in_flight_;
   Settle();
   return commit_time;
-}
-
-void Acknowledgements::Advance(Lsn position) {
-  Invariant(Idle(), "positions of the server count only when nothing is in flight");
-  if (position > confirmed_) confirmed_ = position;
 }
 
 void Acknowledgements::Pass(Lsn position) {

@@ -32,16 +32,17 @@ class Acknowledgements {
   void TakeBack();
   // The open transaction is complete; `end` is where to resume once all of it is acknowledged.
   void Close(Lsn end);
-  // The stream broke inside the open transaction: it will come again from its beginning.
-  void Abandon();
 
   // One event of that transaction is in Kafka. Returns when the transaction was committed.
   Instant Acknowledge(Token token);
-  // Nothing of ours lies before `position`. Only when Idle.
-  void Advance(Lsn position);
   // Nothing of ours lies before `position` but what was opened until now: counts as soon as that is
   // acknowledged.
   void Pass(Lsn position);
+
+  // The token of the oldest transaction that is not acknowledged completely, and that of the next
+  // one to be opened.
+  [[nodiscard]] Token FirstUnfinished() const { return first_; }
+  [[nodiscard]] Token NextTransaction() const { return first_ + transactions_.size(); }
 
   // Resuming here loses nothing. Never goes back.
   [[nodiscard]] Lsn Confirmed() const { return confirmed_; }

@@ -131,10 +131,9 @@ TEST_F(ObstaclesTest, AnEventTheBrokerRefusesIsSentAgainUntilItIsTaken) {
 
 TEST_F(ObstaclesTest, KeepsItsConnectionWhileAnEventIsHeld) {
   const Topic topic;
-  db_->ExecuteScript(
-      "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET "
-      "wal_sender_timeout = ''1500ms'''; END $$");
-  const auto relay = Start();
+  auto settings = MakeSettings();
+  settings.takeover_after = 1500ms;
+  const auto relay = Start(settings);
   const int sender = WalSender();
   ExpectHeld(*relay, {.topic = support::TopicName()}, topic, "the topic does not exist");
   const auto until = std::chrono::steady_clock::now() + 4s;
@@ -142,9 +141,6 @@ TEST_F(ObstaclesTest, KeepsItsConnectionWhileAnEventIsHeld) {
     ASSERT_EQ(WalSender(), sender) << relay->Log();
     std::this_thread::sleep_for(50ms);
   }
-  db_->ExecuteScript(
-      "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' RESET "
-      "wal_sender_timeout'; END $$");
 }
 
 }  // namespace

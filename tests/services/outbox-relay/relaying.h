@@ -38,6 +38,9 @@ class RunningRelay {
   [[nodiscard]] double Gauge(const std::string& name) {
     return registry_.AddGauge(name, "").Value();
   }
+  [[nodiscard]] double Counter(const std::string& name) {
+    return registry_.AddCounter(name, "").Value();
+  }
   // What the alarm of docs/operations.md looks at.
   [[nodiscard]] double LagSeconds() const {
     const std::string page = registry_.Text();
@@ -83,6 +86,8 @@ class RelayTest : public support::PgTest {
     if (support::Brokers().empty()) GTEST_SKIP() << "COUNTERSIGN_TEST_KAFKA is not set";
     SystemRandom random;
     slot_ = "relay_" + ToHex(random.Bytes(6));
+    checkpoints_ = std::make_unique<support::Topic>(
+        1, kafka::TopicConfig{{"cleanup.policy", "compact"}}, Cluster());
   }
   void TearDown() override {
     if (!slot_.empty()) DropSlot();
@@ -96,6 +101,7 @@ class RelayTest : public support::PgTest {
     RelaySettings settings;
     settings.database.conninfo = DatabaseSettings().conninfo;
     settings.slot = slot_;
+    settings.checkpoint_topic = checkpoints_->name();
     settings.kafka.client = Cluster();
     return settings;
   }
@@ -195,6 +201,7 @@ class RelayTest : public support::PgTest {
   }
 
   std::string slot_;
+  std::unique_ptr<support::Topic> checkpoints_;
   std::unique_ptr<pg::Connection> db_;
 };
 

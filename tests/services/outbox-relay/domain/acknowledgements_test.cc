@@ -80,28 +80,12 @@ TEST(AcknowledgementsTest, ForgetsAnEventThatWasTakenBack) {
   EXPECT_EQ(acknowledgements.Confirmed(), Lsn{7});
 }
 
-TEST(AcknowledgementsTest, AnAbandonedTransactionComesAgainFromItsBeginning) {
-  Acknowledgements acknowledgements(Lsn{0});
-  const auto token = Add(acknowledgements, 1, 10);
-  acknowledgements.Open(At(2));
-  static_cast<void>(acknowledgements.AddEvent());
-  acknowledgements.Abandon();
-  acknowledgements.Abandon();
-  EXPECT_EQ(acknowledgements.InFlight(), 1U);
-  acknowledgements.Acknowledge(token);
-  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{10});
-  Add(acknowledgements, 0, 20);
-  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{20});
-}
-
 TEST(AcknowledgementsTest, NeverGoesBack) {
   Acknowledgements acknowledgements(Lsn{50});
-  acknowledgements.Advance(Lsn{40});
-  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{50});
   Add(acknowledgements, 0, 45);
   EXPECT_EQ(acknowledgements.Confirmed(), Lsn{50});
-  acknowledgements.Advance(Lsn{60});
-  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{60});
+  acknowledgements.Pass(Lsn{40});
+  EXPECT_EQ(acknowledgements.Confirmed(), Lsn{50});
 }
 
 TEST(AcknowledgementsTest, APassedPositionCountsOnceEverythingBeforeItIsAcknowledged) {
@@ -156,7 +140,6 @@ TEST(AcknowledgementsDeathTest, EndsTheProcessOnMisuse) {
   EXPECT_DEATH(acknowledgements.Acknowledge(7), "in flight");
   EXPECT_DEATH(acknowledgements.Close(Lsn{1}), "open transaction");
   const auto token = Add(acknowledgements, 1, 10);
-  EXPECT_DEATH(acknowledgements.Advance(Lsn{99}), "nothing is in flight");
   acknowledgements.Open(At(1));
   EXPECT_DEATH(acknowledgements.Open(At(2)), "closed");
   acknowledgements.Acknowledge(token);

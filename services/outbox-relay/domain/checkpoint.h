@@ -1,0 +1,28 @@
+#pragma once
+// Where a relay stood: what the next one needs in order to go on without loss and without bringing
+// anything twice (docs/adr/0014-resume-without-duplicates.md).
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/core/lsn.h"
+
+namespace countersign::relay {
+
+// By topic and partition: events that are not covered by the checkpoint lie at this offset or
+// behind it. A partition without a number, or with kUnknownOffset, may hold them anywhere.
+inline constexpr std::int64_t kUnknownOffset = -1;
+using Offsets = std::map<std::string, std::vector<std::int64_t>, std::less<>>;
+
+struct Checkpoint {
+  // Of the database; positions of another one mean nothing.
+  std::string system_id{};
+  int timeline = 0;
+  // Kafka has every event that was committed before.
+  Lsn position{};
+  Offsets offsets{};
+};
+
+}  // namespace countersign::relay

@@ -1,0 +1,90 @@
+#include "services/outbox-relay/domain/progress.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/core/invariant.h"
+
+namespace countersign::relay {
+
+void Progress::Resume(Resumption resumption) {
+  acknowledgements_ = Acknowledgements(resumption.from);
+  deduplicating_ = promise_ == Promise::kDeduplicated && resumption.from < resumption.seen_until;
+  seen_ = std::move(resumption.seen);
+  seen_.Sort();
+  seen_until_ = resumption.seen_until;
+  looked_into_.clear();
+  for (const auto& [topic, next] : resumption.offsets) looked_into_.insert(topic);
+  offsets_ = std::move(resumption.offsets);
+  news_ = false;
+  mark_.reset();
+  queued_ = false;
+}
+
+bool Progress::MustLookInto(std::string_view topic) const {
+  return deduplicating_ && !looked_into_.contains(topic);
+}
+
+void Progress::LookedInto(std::string_view topic, SeenEvents seen) {
+  looked_into_.emplace(topic);
+  seen_.Merge(std::move(seen));
+}
+
+void Progress::Commit(Lsn end) {
+  acknowledgements_.Close(end);
+  EndDeduplication(end);
+}
+
+void Progress::Pass(Lsn position) {
+  acknowledgements_.Pass(position);
+  if (!acknowledgements_.HasOpen()) EndDeduplication(position);
+}
+
+void Progress::EndDeduplication(Lsn reached) {
+  if (!deduplicating_ || reached < seen_until_) return;
+  deduplicating_ = false;
+  seen_ = {};
+}
+
+Instant Progress::Acknowledge(Token token, std::string_view topic, int partition,
+                              std::int64_t offset) {
+  news_ = true;
+  if (promise_ == Promise::kDeduplicated && offset >= 0 && partition >= 0) {
+    auto found = offsets_.find(topic);
+    if (found == offsets_.end())
+      found = offsets_.emplace(std::string(topic), Offsets::mapped_type{}).first;
+    auto& next = found->second;
+    const auto at = static_cast<std::size_t>(partition);
+    if (next.size() <= at) next.resize(at + 1, kUnknownOffset);
+    next[at] = std::max(next[at], offset + 1);
+  }
+  return acknowledgements_.Acknowledge(token);
+}
+
+std::optional<Checkpoint> Progress::DueCheckpoint() {
+  if (promise_ == Promise::kAtLeastOnce || queued_) return std::nullopt;
+  if (!mark_ && news_) {
+    mark_ = Mark{.offsets = offsets_, .read_until = acknowledgements_.NextTransaction()};
+    news_ = false;
+  }
+  if (!mark_ || acknowledgements_.FirstUnfinished() < mark_->read_until) return std::nullopt;
+  return Checkpoint{.position = acknowledgements_.Confirmed(), .offsets = mark_->offsets};
+}
+
+bool Progress::CheckpointWorthAsking() const {
+  if (promise_ == Promise::kAtLeastOnce || queued_) return false;
+  return mark_ ? acknowledgements_.FirstUnfinished() >= mark_->read_until : news_;
+}
+
+void Progress::CheckpointQueued() {
+  Invariant(mark_ && !queued_, "a due checkpoint is queued once");
+  mark_.reset();
+  queued_ = true;
+}
+
+void Progress::CheckpointWritten() {
+  Invariant(queued_, "only a queued checkpoint can have been written");
+  queued_ = false;
+}
+
+}  // namespace countersign::relay

@@ -1,0 +1,100 @@
+#pragma once
+// What was read, what Kafka has, and what follows from it: how far the slot may be confirmed, what
+// a checkpoint may say, and which event must not be sent again. Knows neither server, so that every
+// order of events, acknowledgements and crashes can be tried.
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "services/outbox-relay/domain/acknowledgements.h"
+#include "services/outbox-relay/domain/checkpoint.h"
+#include "services/outbox-relay/domain/seen_events.h"
+
+namespace countersign::relay {
+
+enum class Promise : std::uint8_t {
+  kAtLeastOnce,   // no checkpoints; what was in flight at a crash comes twice
+  kDeduplicated,  // a resumed stream leaves out what Kafka has
+};
+
+// Where a stream begins.
+struct Resumption {
+  Lsn from{};
+  Offsets offsets{};  // of the checkpoint
+  // What lies in Kafka behind those offsets, and how far the database had written its WAL when that
+  // was read: no event that is committed later can be among it.
+  SeenEvents seen{};
+  Lsn seen_until{};
+};
+
+class Progress {
+ public:
+  using Token = Acknowledgements::Token;
+
+  explicit Progress(Promise promise) : promise_(promise) {}
+
+  // Forgets everything before: nothing of ours may be in flight.
+  void Resume(Resumption resumption);
+
+  // The stream, in its order.
+  void Begin(Instant commit_time) { acknowledgements_.Open(commit_time); }
+  // What Kafka has of this topic was not looked at, and must be before IsInKafka is asked.
+  [[nodiscard]] bool MustLookInto(std::string_view topic) const;
+  void LookedInto(std::string_view topic, SeenEvents seen);
+  // To be left out; counts as acknowledged.
+  [[nodiscard]] bool IsInKafka(const Uuid& event) const { return seen_.Contains(event); }
+  [[nodiscard]] Token AddEvent() { return acknowledgements_.AddEvent(); }
+  // Kafka did not take the event just added.
+  void TakeBack() { acknowledgements_.TakeBack(); }
+  void Commit(Lsn end);
+  // Nothing of ours lies before `position` but what was read until now.
+  void Pass(Lsn position);
+
+  // One event of that transaction is in Kafka, there; an offset below 0 is not known. Returns when
+  // the transaction was committed.
+  Instant Acknowledge(Token token, std::string_view topic, int partition, std::int64_t offset);
+
+  // What a checkpoint should say now; only position and offsets are filled in. Empty while there is
+  // nothing new or while one is on its way. To be called from time to time: what it marks at one
+  // call it gives out at a later one.
+  [[nodiscard]] std::optional<Checkpoint> DueCheckpoint();
+  void CheckpointQueued();
+  void CheckpointWritten();
+  // A call of DueCheckpoint may have a result, without anything else happening.
+  [[nodiscard]] bool CheckpointWorthAsking() const;
+  // Every event that is acknowledged is covered by a checkpoint that Kafka has.
+  [[nodiscard]] bool Covered() const { return !news_ && !mark_ && !queued_; }
+  [[nodiscard]] bool CheckpointOnItsWay() const { return queued_; }
+
+  // The slot may be confirmed up to what is confirmed here, whether a checkpoint says so yet or
+  // not.
+  [[nodiscard]] const Acknowledgements& acknowledgements() const { return acknowledgements_; }
+  // Kafka's events are still being compared with the stream's.
+  [[nodiscard]] bool Deduplicating() const { return deduplicating_; }
+
+ private:
+  // The offsets of one moment. They may be written with a position once all that was read until
+  // then is acknowledged: what is not covered by that position came later, so it lies behind them.
+  struct Mark {
+    Offsets offsets;
+    Token read_until = 0;
+  };
+  void EndDeduplication(Lsn reached);
+
+  Promise promise_;
+  Acknowledgements acknowledgements_{Lsn{}};
+
+  bool deduplicating_ = false;
+  SeenEvents seen_;
+  Lsn seen_until_;
+  std::set<std::string, std::less<>> looked_into_;
+
+  Offsets offsets_;    // behind what is acknowledged
+  bool news_ = false;  // since the last mark
+  std::optional<Mark> mark_;
+  bool queued_ = false;  // a checkpoint is on its way
+};
+
+}  // namespace countersign::relay
