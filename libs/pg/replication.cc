@@ -34,15 +34,6 @@ void WriteBig64(char* at, std::uint64_t value) {
   for (int i = 7; i >= 0; --i, value >>= 8) at[i] = static_cast<char>(value & 0xff);
 }
 
-std::string CheckedName(std::string_view name) {
-  if (name.empty() || name.size() > 63 ||
-      name.find_first_not_of(kNameCharacters) != std::string_view::npos) {
-    throw ReplicationRefused("configuration",
-                             "a slot or publication name may have 1 to 63 of [a-zA-Z0-9_]");
-  }
-  return std::string(name);
-}
-
 int ToInt(const char* text) {
   int value = 0;
   std::from_chars(text, text + std::strlen(text), value);
@@ -78,6 +69,15 @@ bool RefusedAtLogin(std::string_view text) {
 }
 
 }  // namespace
+
+std::string ReplicationConnection::CheckedName(std::string_view name) {
+  if (name.empty() || name.size() > 63 ||
+      name.find_first_not_of(kNameCharacters) != std::string_view::npos) {
+    throw ReplicationRefused("configuration",
+                             "a slot or publication name may have 1 to 63 of [a-zA-Z0-9_]");
+  }
+  return std::string(name);
+}
 
 void ReplicationConnection::Close::operator()(pg_conn* connection) const { PQfinish(connection); }
 void ReplicationConnection::Clear::operator()(pg_result* result) const { PQclear(result); }

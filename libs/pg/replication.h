@@ -3,6 +3,7 @@
 // with. Not thread safe.
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -51,6 +52,29 @@ struct Slot {
   std::optional<Lsn> confirmed;
 };
 
+// A slot that was just made, and the database as it was before the slot's first transaction.
+struct NewSlot {
+  Lsn begins;            // what is committed later comes in the stream
+  std::string snapshot;  // PostgreSQL's text of a pg_snapshot: what is visible came before
+};
+
+struct TableName {
+  std::string schema;
+  std::string table;
+};
+
+// Rows of a table, in the order of a column, without those whose transaction is visible in an older
+// snapshot.
+struct RowsSince {
+  TableName table;
+  std::string order_by;
+  std::string xid_column{};  // type xid8; not needed for all rows
+  std::string snapshot{};    // empty: all rows
+};
+
+// A row's values, null for NULL. Valid inside the callback.
+using RowValues = std::vector<const char*>;
+
 // One message of the stream. `data` is valid until the next Read.
 struct Frame {
   enum class Kind { kData, kKeepalive };
@@ -82,6 +106,20 @@ class ReplicationConnection {
   // Publications() first.
   void CreateSlot(std::string_view name);
 
+  void DropSlot(std::string_view name);
+  // As CreateSlot; from here to EndSnapshot the connection sees the database as it was when the
+  // slot began, and only the three calls below may be made.
+  [[nodiscard]] NewSlot CreateSlotAndSnapshot(std::string_view name);
+  // The names of its columns. One query at a time; its rows come by Fetch.
+  [[nodiscard]] std::vector<std::string> Select(const RowsSince& rows);
+  // Up to `count` rows in one round trip; false when there are no more.
+  [[nodiscard]] bool Fetch(int count, const std::function<void(const RowValues&)>& on_row);
+  void EndSnapshot();
+  // The tables that a publication tells of, a partitioned one as one.
+  [[nodiscard]] std::vector<TableName> PublishedTables(std::string_view publication);
+  // Where a timeline ended on the way to `current`; empty if that one does not come from it.
+  [[nodiscard]] std::optional<Lsn> EndOfTimeline(int timeline, int current);
+
   // From then on the connection streams and never blocks. `from` 0: where the slot was confirmed;
   // PostgreSQL takes the later of the two, so a position beyond its WAL would lose events.
   void Start(std::string_view slot, const std::vector<std::string>& publications, Lsn from);
@@ -112,6 +150,9 @@ class ReplicationConnection {
   };
   using Rows = std::unique_ptr<pg_result, Clear>;
   [[nodiscard]] Rows Query(const std::string& text, const char* doing);
+  [[nodiscard]] static std::string CheckedName(std::string_view name);
+  [[nodiscard]] std::string Quoted(std::string_view identifier) const;
+  [[nodiscard]] std::string Literal(std::string_view text) const;
   [[noreturn]] void Throw(const char* doing, const pg_result* result) const;
 
   std::unique_ptr<pg_conn, Close> connection_;

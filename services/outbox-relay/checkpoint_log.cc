@@ -8,7 +8,7 @@ namespace {
 using Json = nlohmann::json;
 
 // Raised when a reader of the older form would go wrong.
-constexpr int kForm = 1;
+constexpr int kForm = 2;
 
 }  // namespace
 
@@ -19,6 +19,11 @@ std::string ToJson(const Checkpoint& checkpoint) {
   json["timeline"] = checkpoint.timeline;
   json["position"] = ToString(checkpoint.position);
   json["offsets"] = checkpoint.offsets;
+  if (checkpoint.settled) {
+    json["settled"] = {{"snapshot", checkpoint.settled->snapshot},
+                       {"offsets", checkpoint.settled->offsets}};
+  }
+  if (checkpoint.rebuilding) json["rebuilding"] = true;
   return json.dump();
 }
 
@@ -27,10 +32,16 @@ std::optional<Checkpoint> ParseCheckpoint(std::string_view json) {
     const Json read = Json::parse(json);
     const auto position = ParseLsn(read.at("position").get<std::string>());
     if (read.at("form").get<int>() != kForm || !position) return std::nullopt;
-    return Checkpoint{.system_id = read.at("system_id").get<std::string>(),
-                      .timeline = read.at("timeline").get<int>(),
-                      .position = *position,
-                      .offsets = read.at("offsets").get<Offsets>()};
+    Checkpoint checkpoint{.system_id = read.at("system_id").get<std::string>(),
+                          .timeline = read.at("timeline").get<int>(),
+                          .position = *position,
+                          .offsets = read.at("offsets").get<Offsets>(),
+                          .rebuilding = read.value("rebuilding", false)};
+    if (const auto settled = read.find("settled"); settled != read.end()) {
+      checkpoint.settled = SettledPoint{.snapshot = settled->at("snapshot").get<std::string>(),
+                                        .offsets = settled->at("offsets").get<Offsets>()};
+    }
+    return checkpoint;
   } catch (const Json::exception&) {
     return std::nullopt;
   }

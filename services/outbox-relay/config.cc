@@ -38,6 +38,10 @@ void BindSource(RelaySettings& relay, config::Keys& keys) {
   keys.Text("columns.headers", columns.headers,
             {.help = "Column with a flat JSON object of further headers."});
   keys.Text("columns.occurred_at", columns.occurred_at, {.help = "Column of ce_time."});
+  keys.Text(
+      "columns.xid", columns.xid,
+      {.help = "Column of type xid8 with the writing transaction, by which a stream whose slot "
+               "is lost is rebuilt from the table."});
   keys.List("columns.required", columns.required,
             {.help = "Which of id, type, seq, headers, occurred_at a table must have."});
 }
@@ -57,6 +61,10 @@ void BindSink(Config& config, config::Keys& keys) {
             {.help = "at_least_once: events in flight at a crash come twice. deduplicated: a "
                      "restarted relay leaves out what Kafka has.",
              .only = {"at_least_once", "deduplicated"}});
+  keys.Text("first_start", config.first_start,
+            {.help = "Without slot and checkpoint: everything relays what the tables hold already, "
+                     "now only what is committed from then on. at_least_once always begins now.",
+             .only = {"everything", "now"}});
   keys.Text("checkpoint_topic", config.relay.checkpoint_topic,
             {.help = "Compacted topic of one partition that remembers where relays stand.",
              .required = true});
@@ -79,6 +87,8 @@ RelaySettings ToSettings(const Config& config) {
   settings.kafka.linger = config.linger;
   settings.promise =
       config.delivery == "deduplicated" ? Promise::kDeduplicated : Promise::kAtLeastOnce;
+  settings.first_start =
+      config.first_start == "everything" ? FirstStart::kEverything : FirstStart::kNow;
   return settings;
 }
 

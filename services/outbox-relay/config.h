@@ -17,6 +17,7 @@ struct Config {
   config::Size queue{16 * 1024 * 1024};
   std::chrono::milliseconds linger{0};
   std::string delivery = "deduplicated";
+  std::string first_start = "everything";
 };
 
 void Bind(Config& config, config::Keys& keys);

@@ -28,6 +28,8 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
                                         "Transactions with events, read from the WAL")),
       left_out_(registry.AddCounter("relay_left_out_total",
                                     "Events not sent after a restart because Kafka had them")),
+      rebuilds_(registry.AddCounter(
+          "relay_rebuilds_total", "Times the stream was begun from the tables, not from the slot")),
       queue_full_seconds_(registry.AddCounter(
           "relay_queue_full_seconds_total", "Time the WAL was not read because Kafka was slower")),
       commit_to_ack_(registry.AddHistogram("relay_commit_to_ack_seconds",
@@ -61,6 +63,11 @@ void Observer::Acknowledged(std::string_view topic, Instant committed) {
   // The two clocks may differ a little when the database is another machine.
   commit_to_ack_.Observe(
       std::max(0.0, std::chrono::duration<double>(clock_.Now() - committed).count()));
+}
+
+void Observer::Rebuilding() {
+  rebuilds_.Increment();
+  Trouble("reading the tables, since the slot cannot be used");
 }
 
 void Observer::Reconnected(const std::string& cause) {

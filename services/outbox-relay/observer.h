@@ -25,6 +25,8 @@ class Observer {
   void Leading(bool leads) const { leader_.Set(leads ? 1 : 0); }
   // An event that Kafka had already was not sent again.
   void LeftOut() const { left_out_.Increment(); }
+  // The tables are read because the slot cannot be.
+  void Rebuilding();
   void Reconnected(const std::string& cause);
   void QueueFull(std::chrono::steady_clock::duration held) const;
   // `seen` is the end of the server's WAL as far as the relay knows.
@@ -44,6 +46,7 @@ class Observer {
   const Clock& clock_;
   metrics::Counter transactions_;
   metrics::Counter left_out_;
+  metrics::Counter rebuilds_;
   metrics::Counter queue_full_seconds_;
   metrics::Histogram commit_to_ack_;
   metrics::Gauge in_flight_;

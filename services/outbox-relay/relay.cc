@@ -41,7 +41,8 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
     : settings_(std::move(settings)),
       logger_(logger),
       observer_(observer),
-      progress_(settings_.promise) {
+      progress_(settings_.promise),
+      snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }) {
   settings_.kafka.on_error = [this](const kafka::Fault& fault) {
     logger_.Warn("kafka trouble", {{"why", fault.what()}});
     if (fault.IsAuthentication()) refused_ = fault;

@@ -19,7 +19,9 @@
 #include "services/outbox-relay/domain/outbox_row.h"
 #include "services/outbox-relay/domain/pgoutput.h"
 #include "services/outbox-relay/domain/progress.h"
+#include "services/outbox-relay/domain/start.h"
 #include "services/outbox-relay/observer.h"
+#include "services/outbox-relay/snapshot_taker.h"
 #include "services/outbox-relay/waiter.h"
 
 namespace countersign::relay {
@@ -39,6 +41,9 @@ struct RelaySettings {
   // over: it may be frozen, or its machine gone.
   std::chrono::milliseconds takeover_after{2000};
   Promise promise = Promise::kDeduplicated;
+  // Without checkpoints always kNow: a start that is cut short could not be told from one that was
+  // not.
+  FirstStart first_start = FirstStart::kEverything;
   std::string checkpoint_topic = "countersign.relay.checkpoints";
   kafka::ProducerSettings kafka;
 };
@@ -65,6 +70,7 @@ class Relay {
   static constexpr std::chrono::milliseconds kCheckpointInterval{500};
   // What a checkpoint's delivery is known by; no transaction is.
   static constexpr std::uint64_t kCheckpointToken = UINT64_MAX;
+  static constexpr std::uint64_t kRebuildingToken = UINT64_MAX - 1;
   using SteadyTime = std::chrono::steady_clock::time_point;
   // An event that Kafka did not take yet. Its views point into the stream's last message, which
   // stays until the next one is read, and none is read before this one is gone.
@@ -88,9 +94,26 @@ class Relay {
   [[nodiscard]] bool Connect(const std::stop_token& stop);
   // Waits while another relay has the slot; empty if it was stopped meanwhile.
   [[nodiscard]] std::unique_ptr<pg::ReplicationConnection> TakeOver(const std::stop_token& stop);
-  [[nodiscard]] pg::Slot FindSlot(pg::ReplicationConnection& connection);
-  [[nodiscard]] Resumption Resume(const pg::SystemIdentity& server, Lsn slot_at);
-  [[nodiscard]] Resumption ResumeInProcess(const pg::SystemIdentity& server, Lsn slot_at);
+  void RequirePublications(pg::ReplicationConnection& connection) const;
+  [[nodiscard]] Start Decide(pg::ReplicationConnection& connection,
+                             const pg::SystemIdentity& server, const std::optional<pg::Slot>& slot,
+                             const std::optional<Checkpoint>& checkpoint) const;
+  [[nodiscard]] std::optional<Checkpoint> OwnCheckpoint();
+  [[nodiscard]] pg::Slot MakeSlot(pg::ReplicationConnection& connection) const;
+  [[nodiscard]] Resumption Resume(const std::optional<Checkpoint>& checkpoint,
+                                  const pg::SystemIdentity& server, Lsn slot_at);
+  [[nodiscard]] Resumption ResumeInProcess(const pg::SystemIdentity& server, Lsn slot_at) const;
+  void CollectTails(Resumption& resumption, Lsn after);
+
+  // Relays what the tables have and Kafka has not, and makes the slot where that ends. False if it
+  // was stopped: the next start begins the rebuilding again.
+  [[nodiscard]] bool Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint,
+                             const std::stop_token& stop);
+  void MarkRebuilding(const Checkpoint& checkpoint);
+  [[nodiscard]] bool RelayTable(pg::ReplicationConnection& connection, const pg::RowsSince& rows,
+                                const std::stop_token& stop);
+  [[nodiscard]] bool RelayRow(const std::vector<Field>& fields, const std::stop_token& stop);
+
   void LookInto(std::string_view topic);
   void Stream(const std::stop_token& stop);
   void Disconnect();
@@ -108,6 +131,7 @@ class Relay {
   [[nodiscard]] bool TryProduce(const Readable<Table>& table);
   [[nodiscard]] bool Hold(const Obstacle& obstacle);
   void WriteCheckpointIfDue();
+  void TakeSnapshotIfWanted();
   void FinishCheckpoints(SteadyTime deadline);
   void OnDelivery(const kafka::Delivery& delivery);
   void LogRelayed(const kafka::Delivery& delivery);
@@ -128,6 +152,7 @@ class Relay {
   std::unique_ptr<pg::ReplicationConnection> stream_;
   std::optional<pg::SystemIdentity> server_;
   Progress progress_;
+  SnapshotTaker snapshots_;
 
   Decoder decoder_;
   HeaderBuilder header_builder_;

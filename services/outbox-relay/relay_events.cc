@@ -45,7 +45,7 @@ void Relay::Handle(const pg::Frame& frame) {
   Failpoint("after_read");
   const Message message = decoder_.Decode(frame.data);
   if (const auto* begin = std::get_if<Begin>(&message)) {
-    progress_.Begin(begin->commit_time);
+    progress_.Begin(begin->commit_time, begin->xid);
     commit_lsn_ = ToString(begin->final_lsn);
   } else if (const auto* insert = std::get_if<Insert>(&message)) {
     HandleInsert(*insert);
@@ -149,6 +149,7 @@ void Relay::OnDelivery(const kafka::Delivery& delivery) {
     LogRefusal(delivery);
     throw kafka::Fault(delivery.code, "an event was refused: " + delivery.Reason());
   }
+  if (delivery.token == kRebuildingToken) return;
   if (delivery.token == kCheckpointToken) {
     progress_.CheckpointWritten();
     Failpoint("after_checkpoint");

@@ -41,51 +41,76 @@ bool Relay::Connect(const std::stop_token& stop) {
   if (!connection) return false;
   const auto server = connection->Identify();
   connection->SetSenderTimeout(settings_.takeover_after);
-  const auto published = connection->Publications();
+  RequirePublications(*connection);
+  auto slot = connection->FindSlot(settings_.slot);
+  const auto checkpoint = OwnCheckpoint();
+  const auto start = Decide(*connection, server, slot, checkpoint);
+  if (start == Start::kRebuild) {
+    server_ = server;
+    if (!Rebuild(*connection, checkpoint.value_or(Checkpoint{}), stop)) return false;
+  } else {
+    if (start == Start::kMakeSlot) slot = MakeSlot(*connection);
+    const Lsn slot_at = slot->confirmed.value_or(Lsn{});
+    progress_.Resume(settings_.promise == Promise::kAtLeastOnce
+                         ? ResumeInProcess(server, slot_at)
+                         : Resume(checkpoint, server, slot_at));
+  }
+  const Lsn from = progress_.acknowledgements().Confirmed();
+  connection->Start(settings_.slot, settings_.publications, from);
+  stream_ = std::move(connection);
+  server_ = server;
+  tables_.clear();
+  seen_ = std::max(server.flushed, from);
+  confirmed_ = from;
+  status_interval_ = settings_.takeover_after / 3;
+  logger_.Info("streaming", {{"slot", settings_.slot},
+                             {"from", ToString(from)},
+                             {"server_at", ToString(server.flushed)},
+                             {"in_kafka_already", progress_.SeenInKafka()}});
+  observer_.Trouble({});
+  SendStatus();
+  return true;
+}
+
+void Relay::RequirePublications(pg::ReplicationConnection& connection) const {
+  const auto published = connection.Publications();
   for (const auto& name : settings_.publications) {
     if (std::ranges::find(published, name) == published.end()) {
       throw pg::ReplicationFault("publication_missing",
                                  "publication " + name + " does not exist (migrations pending?)");
     }
   }
-  const Lsn slot_at = FindSlot(*connection).confirmed.value_or(Lsn{});
-  auto resumption = settings_.promise == Promise::kAtLeastOnce ? ResumeInProcess(server, slot_at)
-                                                               : Resume(server, slot_at);
-  const Lsn from = resumption.from;
-  const auto seen = resumption.seen.size();
-  connection->Start(settings_.slot, settings_.publications, from);
-  stream_ = std::move(connection);
-  server_ = server;
-  progress_.Resume(std::move(resumption));
-  tables_.clear();
-  seen_ = server.flushed;
-  confirmed_ = from;
-  status_interval_ = settings_.takeover_after / 3;
-  logger_.Info("streaming", {{"slot", settings_.slot},
-                             {"from", ToString(from)},
-                             {"server_at", ToString(server.flushed)},
-                             {"in_kafka_already", seen}});
-  observer_.Trouble({});
-  SendStatus();
-  return true;
 }
 
-pg::Slot Relay::FindSlot(pg::ReplicationConnection& connection) {
+Start Relay::Decide(pg::ReplicationConnection& connection, const pg::SystemIdentity& server,
+                    const std::optional<pg::Slot>& slot,
+                    const std::optional<Checkpoint>& checkpoint) const {
+  const bool checkpoints = settings_.promise != Promise::kAtLeastOnce;
+  Findings found{.system_id = server.system_id,
+                 .timeline = server.timeline,
+                 .flushed = server.flushed,
+                 .checkpoint = checkpoint,
+                 .first_start = checkpoints ? settings_.first_start : FirstStart::kNow};
+  if (!slot) found.slot = SlotState::kMissing;
+  if (slot && slot->wal_status == "lost") found.slot = SlotState::kLost;
+  if (checkpoint && checkpoint->timeline != server.timeline) {
+    found.timeline_ended = connection.EndOfTimeline(checkpoint->timeline, server.timeline);
+  }
+  const auto start = DecideStart(found);
+  if (!start) throw pg::ReplicationFault(start.error().cause, start.error().why);
+  return *start;
+}
+
+pg::Slot Relay::MakeSlot(pg::ReplicationConnection& connection) const {
+  connection.CreateSlot(settings_.slot);
+  logger_.Info("made the replication slot", {{"slot", settings_.slot}});
   auto slot = connection.FindSlot(settings_.slot);
-  if (!slot) {
-    connection.CreateSlot(settings_.slot);
-    slot = connection.FindSlot(settings_.slot);
-    logger_.Info("made the replication slot", {{"slot", settings_.slot}});
-  }
   if (!slot) throw pg::ReplicationFault("slot_missing", "the slot was dropped as it was made");
-  if (slot->wal_status == "lost") {
-    throw pg::ReplicationFault("slot_lost", "PostgreSQL has dropped WAL the slot still needed");
-  }
   return *slot;
 }
 
 // Without checkpoints only this process's own memory is better than the slot.
-Resumption Relay::ResumeInProcess(const pg::SystemIdentity& server, Lsn slot_at) {
+Resumption Relay::ResumeInProcess(const pg::SystemIdentity& server, Lsn slot_at) const {
   const Lsn ours = progress_.acknowledgements().Confirmed();
   const bool same =
       !server_ || (server_->system_id == server.system_id && server_->timeline == server.timeline);
@@ -96,28 +121,29 @@ Resumption Relay::ResumeInProcess(const pg::SystemIdentity& server, Lsn slot_at)
   return {.from = slot_at};
 }
 
-Resumption Relay::Resume(const pg::SystemIdentity& server, Lsn slot_at) {
+std::optional<Checkpoint> Relay::OwnCheckpoint() {
+  if (settings_.promise == Promise::kAtLeastOnce) return std::nullopt;
   // First: whoever asks a cluster that is away is kept waiting.
   if (!producer_->Reach(kReach)) throw TailFault("no kafka broker answers");
   TailReader reader(settings_.kafka.client);
-  const auto checkpoint = ReadCheckpoint(reader, settings_.checkpoint_topic, settings_.slot);
+  return ReadCheckpoint(reader, settings_.checkpoint_topic, settings_.slot);
+}
+
+Resumption Relay::Resume(const std::optional<Checkpoint>& checkpoint,
+                         const pg::SystemIdentity& server, Lsn slot_at) {
   Resumption resumption{.from = slot_at, .seen_until = server.flushed};
   if (!checkpoint) return resumption;
-  if (checkpoint->system_id != server.system_id || checkpoint->timeline != server.timeline ||
-      checkpoint->position > server.flushed) {
-    // PostgreSQL takes a position beyond its WAL and silently skips what is committed before it.
-    throw pg::ReplicationFault(
-        "checkpoint_refused",
-        "the database is another or older one than the relay's checkpoint says: system " +
-            server.system_id + ", timeline " + std::to_string(server.timeline) + ", WAL until " +
-            ToString(server.flushed) + ", but the checkpoint has system " + checkpoint->system_id +
-            ", timeline " + std::to_string(checkpoint->timeline) + ", position " +
-            ToString(checkpoint->position));
-  }
   resumption.from = std::max(slot_at, checkpoint->position);
   resumption.offsets = checkpoint->offsets;
+  resumption.settled = checkpoint->settled;
+  CollectTails(resumption, resumption.from);
+  return resumption;
+}
+
+void Relay::CollectTails(Resumption& resumption, Lsn after) {
+  TailReader reader(settings_.kafka.client);
   for (auto& [topic, next] : resumption.offsets) {
-    switch (CollectSeen(reader, topic, next, resumption.from, resumption.seen)) {
+    switch (CollectSeen(reader, topic, next, after, resumption.seen)) {
       case Tail::kRead:
         break;
       case Tail::kNoTopic:
@@ -131,7 +157,6 @@ Resumption Relay::Resume(const pg::SystemIdentity& server, Lsn slot_at) {
         break;
     }
   }
-  return resumption;
 }
 
 // An event of a topic that no checkpoint knows, of a time in which an earlier relay may have sent
@@ -140,7 +165,9 @@ void Relay::LookInto(std::string_view topic) {
   logger_.Info("reading a topic from its beginning: no checkpoint says where the relay stood in it",
                {{"topic", topic}});
   SeenEvents seen;
-  TailReader reader(settings_.kafka.client, [this] { SendStatusIfDue(); });
+  TailReader reader(settings_.kafka.client, [this] {
+    if (stream_) SendStatusIfDue();
+  });
   // A topic that does not exist has none of our events.
   (void)CollectSeen(reader, std::string(topic), {}, progress_.acknowledgements().Confirmed(), seen);
   progress_.LookedInto(topic, std::move(seen));
@@ -149,6 +176,7 @@ void Relay::LookInto(std::string_view topic) {
 void Relay::WriteCheckpointIfDue() {
   const auto now = SteadyClock::now();
   if (now - checkpoint_tried_ < kCheckpointInterval) return;
+  TakeSnapshotIfWanted();
   auto due = progress_.DueCheckpoint();
   if (!due) return;
   checkpoint_tried_ = now;
@@ -168,6 +196,12 @@ void Relay::WriteCheckpointIfDue() {
     throw kafka::Fault(
         0, "topic " + settings_.checkpoint_topic + " does not exist (countersignctl topics apply)");
   }
+}
+
+void Relay::TakeSnapshotIfWanted() {
+  if (auto answer = snapshots_.Collect()) progress_.SnapshotTaken(std::move(*answer));
+  // What is asked here is taken later than the offsets that Progress notes now.
+  if (progress_.WantsSnapshot() && snapshots_.TryAsk()) progress_.SnapshotAsked();
 }
 
 void Relay::FinishCheckpoints(SteadyTime deadline) {

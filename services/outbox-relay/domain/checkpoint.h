@@ -3,6 +3,7 @@
 // anything twice (docs/adr/0014-resume-without-duplicates.md).
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,14 @@ namespace countersign::relay {
 inline constexpr std::int64_t kUnknownOffset = -1;
 using Offsets = std::map<std::string, std::vector<std::int64_t>, std::less<>>;
 
+// From it the stream can be rebuilt out of the tables when the slot is gone.
+struct SettledPoint {
+  // PostgreSQL's text of a pg_snapshot. Kafka has every event that is visible in it; one that is
+  // not lies at these offsets or behind.
+  std::string snapshot{};
+  Offsets offsets{};
+};
+
 struct Checkpoint {
   // Of the database; positions of another one mean nothing.
   std::string system_id{};
@@ -23,6 +32,9 @@ struct Checkpoint {
   // Kafka has every event that was committed before.
   Lsn position{};
   Offsets offsets{};
+  std::optional<SettledPoint> settled{};
+  // The slot is being made anew: until a later checkpoint says otherwise it misses events.
+  bool rebuilding = false;
 };
 
 }  // namespace countersign::relay

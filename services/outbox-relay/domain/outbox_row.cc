@@ -118,7 +118,7 @@ Readable<const std::vector<Header>*> HeaderBuilder::Build(const OutboxRow& row,
     }
   }
   if (!row.id.empty()) headers_.emplace_back("outbox_id", row.id);
-  headers_.emplace_back("commit_lsn", commit_lsn);
+  if (!commit_lsn.empty()) headers_.emplace_back("commit_lsn", commit_lsn);
   return &headers_;
 }
 

@@ -25,6 +25,8 @@ struct ColumnNames {
   std::string seq = "seq";
   std::string headers = "headers";
   std::string occurred_at = "occurred_at";
+  // Of type xid8, the transaction that wrote the row; by it a stream is rebuilt from the table.
+  std::string xid = "xid";
   std::vector<std::string> required = {"id", "type", "seq", "headers", "occurred_at"};
 };
 
@@ -71,7 +73,8 @@ using Header = std::pair<std::string_view, std::string_view>;
 // Makes the headers of one event after the other, in the same memory.
 class HeaderBuilder {
  public:
-  // The views are valid until the next Build and as long as the row is.
+  // The views are valid until the next Build and as long as the row is. `commit_lsn` is empty for
+  // a row that was read from its table, which does not tell.
   [[nodiscard]] Readable<const std::vector<Header>*> Build(const OutboxRow& row,
                                                            std::string_view source,
                                                            std::string_view commit_lsn);

@@ -16,9 +16,17 @@ void Progress::Resume(Resumption resumption) {
   looked_into_.clear();
   for (const auto& [topic, next] : resumption.offsets) looked_into_.insert(topic);
   offsets_ = std::move(resumption.offsets);
-  news_ = false;
+  settling_ = Settling(std::move(resumption.settled));
+  // The first snapshot tells which transactions are older than this relay.
+  settling_.News();
+  news_ = resumption.rebuilt;
   mark_.reset();
   queued_ = false;
+}
+
+void Progress::Begin(Instant commit_time, std::uint32_t xid) {
+  acknowledgements_.Open(commit_time);
+  settling_.Read(xid);
 }
 
 bool Progress::MustLookInto(std::string_view topic) const {
@@ -49,6 +57,7 @@ void Progress::EndDeduplication(Lsn reached) {
 Instant Progress::Acknowledge(Token token, std::string_view topic, int partition,
                               std::int64_t offset) {
   news_ = true;
+  settling_.News();
   if (promise_ == Promise::kDeduplicated && offset >= 0 && partition >= 0) {
     auto found = offsets_.find(topic);
     if (found == offsets_.end())
@@ -63,16 +72,25 @@ Instant Progress::Acknowledge(Token token, std::string_view topic, int partition
 
 std::optional<Checkpoint> Progress::DueCheckpoint() {
   if (promise_ == Promise::kAtLeastOnce || queued_) return std::nullopt;
+  // A new settled point is worth a checkpoint of its own.
+  if (settling_.Confirm(acknowledgements_.Confirmed())) news_ = true;
   if (!mark_ && news_) {
     mark_ = Mark{.offsets = offsets_, .read_until = acknowledgements_.NextTransaction()};
     news_ = false;
   }
   if (!mark_ || acknowledgements_.FirstUnfinished() < mark_->read_until) return std::nullopt;
-  return Checkpoint{.position = acknowledgements_.Confirmed(), .offsets = mark_->offsets};
+  return Checkpoint{.position = acknowledgements_.Confirmed(),
+                    .offsets = mark_->offsets,
+                    .settled = settling_.point()};
+}
+
+bool Progress::WantsSnapshot() const {
+  return promise_ != Promise::kAtLeastOnce && settling_.WantsSnapshot();
 }
 
 bool Progress::CheckpointWorthAsking() const {
   if (promise_ == Promise::kAtLeastOnce || queued_) return false;
+  if (settling_.Settles(acknowledgements_.Confirmed())) return true;
   return mark_ ? acknowledgements_.FirstUnfinished() >= mark_->read_until : news_;
 }
 

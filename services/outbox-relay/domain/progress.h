@@ -7,10 +7,12 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "services/outbox-relay/domain/acknowledgements.h"
 #include "services/outbox-relay/domain/checkpoint.h"
 #include "services/outbox-relay/domain/seen_events.h"
+#include "services/outbox-relay/domain/settling.h"
 
 namespace countersign::relay {
 
@@ -23,6 +25,8 @@ enum class Promise : std::uint8_t {
 struct Resumption {
   Lsn from{};
   Offsets offsets{};  // of the checkpoint
+  std::optional<SettledPoint> settled{};
+  bool rebuilt = false;  // a checkpoint must say so, even if no event comes
   // What lies in Kafka behind those offsets, and how far the database had written its WAL when that
   // was read: no event that is committed later can be among it.
   SeenEvents seen{};
@@ -39,10 +43,11 @@ class Progress {
   void Resume(Resumption resumption);
 
   // The stream, in its order.
-  void Begin(Instant commit_time) { acknowledgements_.Open(commit_time); }
+  void Begin(Instant commit_time, std::uint32_t xid);
   // What Kafka has of this topic was not looked at, and must be before IsInKafka is asked.
   [[nodiscard]] bool MustLookInto(std::string_view topic) const;
   void LookedInto(std::string_view topic, SeenEvents seen);
+  [[nodiscard]] std::size_t SeenInKafka() const { return seen_.size(); }
   // To be left out; counts as acknowledged.
   [[nodiscard]] bool IsInKafka(const Uuid& event) const { return seen_.Contains(event); }
   [[nodiscard]] Token AddEvent() { return acknowledgements_.AddEvent(); }
@@ -60,6 +65,10 @@ class Progress {
   // nothing new or while one is on its way. To be called from time to time: what it marks at one
   // call it gives out at a later one.
   [[nodiscard]] std::optional<Checkpoint> DueCheckpoint();
+  // A snapshot of the database would give a later settled point; see Settling.
+  [[nodiscard]] bool WantsSnapshot() const;
+  void SnapshotAsked() { settling_.Asked(offsets_); }
+  void SnapshotTaken(std::optional<TakenSnapshot> taken) { settling_.Taken(std::move(taken)); }
   void CheckpointQueued();
   void CheckpointWritten();
   // A call of DueCheckpoint may have a result, without anything else happening.
@@ -93,6 +102,7 @@ class Progress {
 
   Offsets offsets_;    // behind what is acknowledged
   bool news_ = false;  // since the last mark
+  Settling settling_;
   std::optional<Mark> mark_;
   bool queued_ = false;  // a checkpoint is on its way
 };

@@ -102,6 +102,8 @@ class RelayTest : public support::PgTest {
     settings.database.conninfo = DatabaseSettings().conninfo;
     settings.slot = slot_;
     settings.checkpoint_topic = checkpoints_->name();
+    // The tables are those of all tests.
+    settings.first_start = FirstStart::kNow;
     settings.kafka.client = Cluster();
     return settings;
   }

@@ -23,7 +23,7 @@ Progress Deduplicated(Resumption resumption) {
 
 // A transaction of one event, acknowledged at that offset.
 void Bring(Progress& progress, std::uint64_t end, std::int64_t offset) {
-  progress.Begin({});
+  progress.Begin({}, 0);
   const auto token = progress.AddEvent();
   progress.Commit(Lsn{end});
   (void)progress.Acknowledge(token, "topic", 0, offset);
@@ -57,10 +57,10 @@ TEST(ProgressTest, WritesACheckpointWhenSomethingNewIsAcknowledged) {
 
 TEST(ProgressTest, ACheckpointSaysNothingOfWhatItsPositionDoesNotCover) {
   auto progress = Deduplicated({.from = Lsn{5}});
-  progress.Begin({});
+  progress.Begin({}, 0);
   const auto first = progress.AddEvent();
   progress.Commit(Lsn{10});
-  progress.Begin({});
+  progress.Begin({}, 0);
   const auto second = progress.AddEvent();
   progress.Commit(Lsn{20});
   (void)progress.Acknowledge(second, "topic", 1, 40);
@@ -122,6 +122,7 @@ TEST(ProgressTest, LosesDoublesAndReordersNothingInAnyScheduleOfCrashes) {
   const std::uint64_t seed = Seed();
   std::size_t left_out = 0;
   long crashes = 0;
+  long rebuilds = 0;
   for (std::uint64_t i = 0; i < kSchedules; ++i) {
     RelayWorld world(seed + i, Mutant::kNone);
     for (int step = 0; step < kSteps; ++step) world.Step();
@@ -129,18 +130,20 @@ TEST(ProgressTest, LosesDoublesAndReordersNothingInAnyScheduleOfCrashes) {
     ASSERT_TRUE(world.Faultless()) << "seed " << std::hex << seed + i;
     left_out += world.LeftOut();
     crashes += world.Crashes();
+    rebuilds += world.Rebuilds();
   }
   // The schedules reach what they are for.
   EXPECT_GT(crashes, 100'000);
   EXPECT_GT(left_out, 100'000U);
+  EXPECT_GT(rebuilds, 10'000);
 }
 
 class ProgressMutants : public testing::TestWithParam<Mutant> {};
 
-TEST_P(ProgressMutants, AreFoundWithinAThousandSchedules) {
+TEST_P(ProgressMutants, AreFoundWithinTenThousandSchedules) {
   const std::uint64_t seed = Seed();
   bool found = false;
-  for (std::uint64_t i = 0; i < 1'000 && !found; ++i) {
+  for (std::uint64_t i = 0; i < 10'000 && !found; ++i) {
     RelayWorld world(seed + i, GetParam());
     for (int step = 0; step < kSteps; ++step) world.Step();
     world.Settle();
@@ -153,7 +156,9 @@ INSTANTIATE_TEST_SUITE_P(Each, ProgressMutants,
                          testing::Values(Mutant::kAcknowledgesWhenProduced,
                                          Mutant::kChecksThePositionItRead,
                                          Mutant::kResumesInsideATransaction,
-                                         Mutant::kChecksTheOffsetsOfNow, Mutant::kForgetsTheTail));
+                                         Mutant::kChecksTheOffsetsOfNow, Mutant::kForgetsTheTail,
+                                         Mutant::kForgetsWhatItRead, Mutant::kTakesTheSnapshotFirst,
+                                         Mutant::kForgetsThatItRebuilds, Mutant::kRebuildsFromNow));
 
 }  // namespace
 }  // namespace countersign::relay

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "services/outbox-relay/domain/progress.h"
+#include "tests/services/outbox-relay/domain/world_snapshot.h"
 
 namespace countersign::relay {
 
@@ -21,6 +22,10 @@ enum class Mutant : std::uint8_t {
   kResumesInsideATransaction,
   kChecksTheOffsetsOfNow,
   kForgetsTheTail,
+  kForgetsWhatItRead,
+  kTakesTheSnapshotFirst,
+  kForgetsThatItRebuilds,
+  kRebuildsFromNow,
 };
 
 class RelayWorld {
@@ -28,11 +33,11 @@ class RelayWorld {
   RelayWorld(std::uint64_t seed, Mutant mutant) : random_(seed), mutant_(mutant) { Start(); }
 
   void Step() {
-    switch (random_() % 16) {
+    switch (random_() % 18) {
       case 0:
-      case 1:
         Write();
         break;
+      case 1:
       case 2:
       case 3:
       case 4:
@@ -59,6 +64,12 @@ class RelayWorld {
         break;
       case 14:
         Confirm();
+        break;
+      case 15:
+        AskForSnapshot();
+        break;
+      case 16:
+        TakeSnapshot();
         break;
       default:
         if (random_() % 4 == 0) Crash();
@@ -98,6 +109,7 @@ class RelayWorld {
   }
   [[nodiscard]] std::size_t LeftOut() const { return left_out_; }
   [[nodiscard]] int Crashes() const { return crashes_; }
+  [[nodiscard]] int Rebuilds() const { return rebuilds_; }
 
  private:
   static constexpr std::size_t kPartitions = 3;
@@ -136,6 +148,7 @@ class RelayWorld {
       wal_.push_back({.kind = Kind::kKeepalive, .at = Lsn{lsn_ += 2}});
       return;
     }
+    before_last_write_ = wal_.size();
     const Lsn commit{lsn_ += 5};
     wal_.push_back({.kind = Kind::kBegin, .at = commit});
     for (auto left = random_() % 4; left > 0; --left) {
@@ -152,7 +165,7 @@ class RelayWorld {
     const Message& message = wal_[next_++];
     switch (message.kind) {
       case Kind::kBegin:
-        progress_->Begin({});
+        progress_->Begin({}, mutant_ == Mutant::kForgetsWhatItRead ? 0 : XidOf(next_ - 1));
         break;
       case Kind::kEvent:
         Relay(message);
@@ -234,6 +247,29 @@ class RelayWorld {
     progress_->CheckpointWritten();
   }
 
+  void AskForSnapshot() {
+    if (!progress_->WantsSnapshot() || asked_) return;
+    asked_ = true;
+    progress_->SnapshotAsked();
+    if (random_() % 2 == 0) TakeSnapshot();
+  }
+  void TakeSnapshot() {
+    if (!asked_) return;
+    asked_ = false;
+    WorldSnapshot snapshot{.end = wal_.size()};
+    if (mutant_ == Mutant::kTakesTheSnapshotFirst) snapshot.end = before_last_write_;
+    // A synchronous standby is away: the last one read waits for it, and so do all later ones.
+    if (random_() % 2 == 0) {
+      std::size_t at = std::min(next_, snapshot.end);
+      while (at > 0 && wal_[at - 1].kind != Kind::kBegin) --at;
+      for (at -= std::min<std::size_t>(at, 1); at < snapshot.end; ++at) {
+        if (wal_[at].kind == Kind::kBegin) snapshot.waiting.push_back(at);
+      }
+    }
+    if (random_() % 3 == 0) Write();
+    progress_->SnapshotTaken(TakenSnapshot{.snapshot = ToText(snapshot), .written = Lsn{lsn_}});
+  }
+
   void Confirm() {
     confirmed_.push_back(std::max(confirmed_.back(), progress_->acknowledgements().Confirmed()));
   }
@@ -250,10 +286,47 @@ class RelayWorld {
     if (checkpoint_on_its_way_ && random_() % 2 == 0) AppendCheckpoint();
     checkpoint_on_its_way_.reset();
     checkpoint_appended_ = false;
+    asked_ = false;
+    const bool can_rebuild = !checkpoint_ || checkpoint_->settled || checkpoint_->rebuilding;
+    if (can_rebuild && random_() % 2 == 0) slot_lost_ = true;
     Start();
   }
 
+  // As the relay does: marks it, makes a slot, relays what the table has and Kafka has not.
+  void Rebuild() {
+    if (!checkpoint_) checkpoint_.emplace();
+    checkpoint_->rebuilding = mutant_ != Mutant::kForgetsThatItRebuilds;
+    slot_lost_ = false;
+    const Lsn slot{lsn_};
+    confirmed_ = {slot};
+    const auto settled = checkpoint_->settled.value_or(SettledPoint{});
+    const WorldSnapshot old =
+        settled.snapshot.empty() ? WorldSnapshot{} : ParseSnapshot(settled.snapshot);
+    Resumption resumption{.offsets = settled.offsets,
+                          .settled = SettledPoint{.snapshot = ToText({.end = wal_.size()}),
+                                                  .offsets = settled.offsets},
+                          .rebuilt = true,
+                          .seen_until = slot};
+    for (const auto& [topic, next] : resumption.offsets) {
+      Collect(topic, next, Lsn{}, resumption.seen);
+    }
+    for (auto& partition : kafka_) partition.delivered = partition.log.size();
+    progress_.emplace(Promise::kDeduplicated);
+    progress_->Resume(std::move(resumption));
+    progress_->Begin({}, 0);
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < wal_.size(); ++at) {
+      if (wal_[at].kind == Kind::kBegin) begin = at;
+      if (wal_[at].kind != Kind::kEvent || old.Sees(begin)) continue;
+      if (mutant_ != Mutant::kRebuildsFromNow) Relay(wal_[at]);
+    }
+    progress_->Commit(slot);
+    resumed_at_ = next_ = wal_.size();
+    ++rebuilds_;
+  }
+
   void Start() {
+    if (slot_lost_ || (checkpoint_ && checkpoint_->rebuilding)) return Rebuild();
     // A crash of the database puts the slot back to what it had last written of it.
     const bool database_too = random_() % 4 == 0;
     const Lsn slot = database_too ? confirmed_[random_() % confirmed_.size()] : confirmed_.back();
@@ -262,6 +335,7 @@ class RelayWorld {
     if (checkpoint_) {
       resumption.from = std::max(slot, checkpoint_->position);
       resumption.offsets = checkpoint_->offsets;
+      resumption.settled = checkpoint_->settled;
       for (const auto& [topic, next] : resumption.offsets) {
         Collect(topic, next, resumption.from, resumption.seen);
       }
@@ -316,6 +390,11 @@ class RelayWorld {
   bool checkpoint_appended_ = false;
   std::size_t left_out_ = 0;
   int crashes_ = 0;
+
+  bool slot_lost_ = false;
+  int rebuilds_ = 0;
+  bool asked_ = false;  // for a snapshot
+  std::size_t before_last_write_ = 0;
 };
 
 }  // namespace countersign::relay

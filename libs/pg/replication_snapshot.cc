@@ -1,0 +1,112 @@
+// A new slot together with the state of the database at which it begins, and reading that state.
+#include <libpq-fe.h>
+
+#include <charconv>
+#include <cstring>
+
+#include "libs/pg/replication.h"
+
+namespace countersign::pg {
+namespace {
+
+struct FreeText {
+  void operator()(char* text) const { PQfreemem(text); }
+};
+using Text = std::unique_ptr<char, FreeText>;
+
+constexpr const char* kCursor = "countersign_rows";
+
+}  // namespace
+
+std::string ReplicationConnection::Quoted(std::string_view identifier) const {
+  const Text text(PQescapeIdentifier(connection_.get(), identifier.data(), identifier.size()));
+  if (!text) throw ReplicationRefused("configuration", "a name of the database is no valid text");
+  return text.get();
+}
+
+std::string ReplicationConnection::Literal(std::string_view text) const {
+  const Text quoted(PQescapeLiteral(connection_.get(), text.data(), text.size()));
+  if (!quoted) throw ReplicationRefused("configuration", "a value is no valid text");
+  return quoted.get();
+}
+
+void ReplicationConnection::DropSlot(std::string_view name) {
+  (void)Query("SELECT pg_drop_replication_slot(" + Literal(name) + ")", "dropping the slot");
+}
+
+NewSlot ReplicationConnection::CreateSlotAndSnapshot(std::string_view name) {
+  (void)Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "beginning a snapshot");
+  const Rows made =
+      Query("CREATE_REPLICATION_SLOT " + CheckedName(name) + " LOGICAL pgoutput USE_SNAPSHOT",
+            "creating the slot");
+  const auto begins = ParseLsn(PQgetvalue(made.get(), 0, 1));
+  if (!begins) throw ReplicationFault("protocol", "the new slot's position cannot be read");
+  const Rows snapshot = Query("SELECT pg_current_snapshot()", "reading the slot's snapshot");
+  return {.begins = *begins, .snapshot = PQgetvalue(snapshot.get(), 0, 0)};
+}
+
+std::vector<std::string> ReplicationConnection::Select(const RowsSince& rows) {
+  // The walsender takes no parameters: names and values are quoted by libpq.
+  std::string query = std::string("DECLARE ") + kCursor + " NO SCROLL CURSOR FOR SELECT * FROM " +
+                      Quoted(rows.table.schema) + "." + Quoted(rows.table.table);
+  if (!rows.snapshot.empty()) {
+    query += " WHERE NOT pg_visible_in_snapshot(" + Quoted(rows.xid_column) + ", " +
+             Literal(rows.snapshot) + ")";
+  }
+  query += " ORDER BY " + Quoted(rows.order_by);
+  (void)Query(query, "reading a table");
+  const Rows none = Query(std::string("FETCH 0 FROM ") + kCursor, "reading a table");
+  std::vector<std::string> columns;
+  for (int i = 0; i < PQnfields(none.get()); ++i) columns.emplace_back(PQfname(none.get(), i));
+  return columns;
+}
+
+bool ReplicationConnection::Fetch(int count, const std::function<void(const RowValues&)>& on_row) {
+  const Rows rows = Query("FETCH " + std::to_string(count) + " FROM " + kCursor, "reading a table");
+  const int columns = PQnfields(rows.get());
+  RowValues values(static_cast<std::size_t>(columns));
+  for (int row = 0; row < PQntuples(rows.get()); ++row) {
+    for (int i = 0; i < columns; ++i) {
+      values[static_cast<std::size_t>(i)] =
+          PQgetisnull(rows.get(), row, i) != 0 ? nullptr : PQgetvalue(rows.get(), row, i);
+    }
+    on_row(values);
+  }
+  if (PQntuples(rows.get()) == count) return true;
+  (void)Query(std::string("CLOSE ") + kCursor, "reading a table");
+  return false;
+}
+
+void ReplicationConnection::EndSnapshot() { (void)Query("COMMIT", "ending the snapshot"); }
+
+std::vector<TableName> ReplicationConnection::PublishedTables(std::string_view publication) {
+  const Rows rows =
+      Query("SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = " +
+                Literal(publication) + " ORDER BY 1, 2",
+            "listing the tables of a publication");
+  std::vector<TableName> tables;
+  for (int i = 0; i < PQntuples(rows.get()); ++i) {
+    tables.push_back({PQgetvalue(rows.get(), i, 0), PQgetvalue(rows.get(), i, 1)});
+  }
+  return tables;
+}
+
+std::optional<Lsn> ReplicationConnection::EndOfTimeline(int timeline, int current) {
+  if (timeline >= current) return std::nullopt;
+  const Rows rows =
+      Query("TIMELINE_HISTORY " + std::to_string(current), "reading the timeline's history");
+  // Lines of "timeline <tab> where it ended <tab> why".
+  std::string_view history = PQgetvalue(rows.get(), 0, 1);
+  while (!history.empty()) {
+    const auto line = history.substr(0, history.find('\n'));
+    history.remove_prefix(std::min(line.size() + 1, history.size()));
+    int number = 0;
+    const auto read = std::from_chars(line.data(), line.data() + line.size(), number);
+    if (read.ec != std::errc{} || number != timeline) continue;
+    const auto rest = line.substr(static_cast<std::size_t>(read.ptr - line.data()) + 1);
+    return ParseLsn(rest.substr(0, rest.find('\t')));
+  }
+  return std::nullopt;
+}
+
+}  // namespace countersign::pg
