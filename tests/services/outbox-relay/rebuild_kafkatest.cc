@@ -108,10 +108,11 @@ TEST_F(RebuildTest, FindsATransactionThatWasOpenWhenTheSlotWasWell) {
   const Event event{.topic = topic.name(), .payload = "\"late\""};
   {
     const auto relay = Start(FromTheFirstEvent());
+    AppendNumbers(topic.name(), 1, 1);
     AwaitSettled();
     late.ExecuteScript("BEGIN");
     AppendIn(late, event);
-    AppendNumbers(topic.name(), 1, 50);
+    AppendNumbers(topic.name(), 2, 50);
     AwaitSettled();
   }
   DropSlot();
