@@ -126,5 +126,6 @@ def test_a_promoted_standby_that_lacks_what_kafka_has_is_refused(stack, tmp_path
     promote(stack, copy)
     write(database, events=2000)   # its WAL goes far beyond the checkpoint's position
     stack.part("relay").spawn()
-    wait_for(lambda: "checkpoint_refused" in stack.part("relay").trouble(), "the relay to refuse")
+    relay = stack.part("relay")
+    wait_for(lambda: not relay.serves() and "checkpoint_refused" in relay.trouble(), "the relay to refuse")
     assert len(records(stack.variables()["KAFKA_BROKERS"])) == before
