@@ -13,17 +13,16 @@ CREATE TABLE shop.orders (
   version bigint NOT NULL DEFAULT 1
 );
 
--- The outbox: one row is one record in Kafka.
+-- The outbox: one row is one record in Kafka. The id is drawn by the INSERT, when the order's lock is
+-- held, so that id order is order per key; an identity's sequence hands out one number at a time,
+-- and a cache would spoil that. json keeps the bytes as they were written; jsonb writes them anew.
 CREATE TABLE shop.messages (
-  -- Drawn by the INSERT, when the order's lock is held, so that id order is order per key. An
-  -- identity's sequence hands out one number at a time; a cache would spoil that.
   id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
   message_id uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),
   stream text NOT NULL CHECK (stream <> ''),
   order_no bigint NOT NULL,
   kind text NOT NULL,
   version bigint NOT NULL,
-  -- json keeps the bytes as they were written; jsonb would write them anew.
   body json NOT NULL,
   attributes json NOT NULL DEFAULT '{}',
   written_at timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -248,6 +248,14 @@ def test_docs_relay_names_real_tests():
     assert not [(file, test) for file, test in named if not re.search(rf"\b{test}\b", sources.get(pathlib.Path(file).name, ""))]
 
 
+def test_the_operators_command_knows_the_shops_slot(shop):
+    shop.await_all()
+    asked = shop.shell("source .run/env\nbuild/release/bin/countersignctl outbox status --slot shop --publications shop_messages --json")
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    wrong = shop.shell("source .run/env\nbuild/release/bin/countersignctl outbox status --slot nobodys")
+    assert wrong.returncode == 3
+
+
 def test_at_last_the_relay_goes_and_its_slot_with_it(shop):
     shop.relay.stop()
     gone = shop.shell("source .run/env\n" + shop.leave)
