@@ -1,10 +1,5 @@
 """Does things side by side, each as soon as what it comes after is done."""
-import concurrent.futures
 import threading
-
-
-class Skipped(Exception):
-    """What it comes after has failed."""
 
 
 def run_in_order(tasks, giving_up):
@@ -18,6 +13,7 @@ def run_in_order(tasks, giving_up):
         return
     done = {name: threading.Event() for name in tasks}
     failed = set()
+    failures = []
 
     def run(name):
         after, function = tasks[name]
@@ -27,25 +23,35 @@ def run_in_order(tasks, giving_up):
                 if earlier in failed:
                     failed.add(name)
                     done[name].set()
-                    raise Skipped()
+                    return
         try:
             if giving_up.is_set():
-                raise Skipped()
+                failed.add(name)
+                return
             function()
-        except BaseException:
+        except BaseException as failure:
             failed.add(name)
+            failures.append(failure)
             giving_up.set()
-            raise
         finally:
             done[name].set()
 
-    with concurrent.futures.ThreadPoolExecutor(max_workers=len(tasks)) as threads:
-        running = [threads.submit(run, name) for name in tasks]
-        try:
-            failures = [future.exception() for future in concurrent.futures.as_completed(running)]
-        except BaseException:
-            giving_up.set()
-            raise
-    causes = [failure for failure in failures if failure and not isinstance(failure, Skipped)]
-    if causes:
-        raise causes[0]
+    # Threads of our own: an executor that is interrupted while it makes one may lose sight of it.
+    threads = [threading.Thread(target=run, args=(name,), name=f"start {name}") for name in tasks]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        # A thread that has not begun yet, or never will, starts nothing and lets nobody wait for it.
+        giving_up.set()
+        failed.update(tasks)
+        for event in done.values():
+            event.set()
+        for thread in threads:
+            if thread.is_alive():
+                thread.join()
+        raise
+    if failures:
+        raise failures[0]

@@ -45,6 +45,26 @@ def test_what_already_waits_is_told_to_give_up():
         run_in_order({"server": ((), fail), "slow": ((), lambda: giving_up.wait(30))}, giving_up)
 
 
+def test_an_interrupt_while_the_threads_are_made_ends_what_was_begun(monkeypatch):
+    giving_up, begun, start = threading.Event(), [], threading.Thread.start
+
+    def interrupted(thread):
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_in_order({
+            "server": ((), lambda: giving_up.wait(30)),
+            "waits for what never begins": (("never begins",), lambda: begun.append("wrong")),
+            "never begins": ((), lambda: None),
+        }, giving_up)
+    assert giving_up.is_set()
+    assert len(begun) == 2 and not any(thread.is_alive() for thread in begun)
+
+
 def test_settings_may_be_nested_or_dotted_and_none_leaves_a_key_out():
     merged = {"a.b": 1, "a.c": 2, **flattened({"a": {"b": "x: y"}, "a.c": None})}
     assert yaml_text({**merged, "list": ["p", "q"]}) == 'a:\n  b: "x: y"\nlist: ["p", "q"]\n'
