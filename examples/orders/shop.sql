@@ -26,6 +26,8 @@ CREATE TABLE shop.messages (
   body json NOT NULL,
   attributes json NOT NULL DEFAULT '{}',
   written_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- With it the relay finds what Kafka lacks when its slot is lost.
+  written_by xid8 NOT NULL DEFAULT pg_current_xact_id(),
   UNIQUE (order_no, version)
 );
 
@@ -40,8 +42,10 @@ GRANT USAGE ON SCHEMA shop TO shop_app;
 GRANT SELECT, INSERT, UPDATE ON shop.orders TO shop_app;
 GRANT INSERT ON shop.messages TO shop_app;
 
--- The relay streams; it needs no right on any table. With REPLICATION it could also copy the whole
--- cluster, unless pg_hba.conf rejects it the pseudo-database "replication":
+-- The relay streams, and reads the outbox at its first start and when its slot is lost. With
+-- REPLICATION it could also copy the whole cluster, unless pg_hba.conf rejects it the pseudo-database "replication":
 --   host  replication  shop_relay  all          reject
 --   host  <database>   shop_relay  <address>    scram-sha-256
 CREATE ROLE shop_relay LOGIN REPLICATION;
+GRANT USAGE ON SCHEMA shop TO shop_relay;
+GRANT SELECT ON shop.messages TO shop_relay;

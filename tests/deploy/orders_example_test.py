@@ -222,11 +222,11 @@ def test_the_service_cannot_change_what_it_has_said(shop):
                 connection.execute(statement)
 
 
-def test_the_relays_role_may_stream_and_nothing_else(shop):
+def test_the_relays_role_may_stream_and_read_the_outbox_and_nothing_else(shop):
     database = shop.env["DATABASE_URL"]
     with psycopg.connect(database, user="shop_relay", password="relay", autocommit=True) as connection:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("SELECT 1 FROM shop.messages")
+            connection.execute("SELECT 1 FROM shop.orders")
     with pytest.raises(psycopg.OperationalError, match="rejects replication connection"):
         psycopg.connect(database, user="shop_relay", password="relay", replication="true").close()
 
