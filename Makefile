@@ -64,6 +64,7 @@ check: setup-check ## format, layers, clang-tidy, proto gate, and the tests of t
 	@$(PYTHON) -m pytest -q -p no:cacheprovider tests/tools
 setup-check: setup
 	@tools/setup/debian.sh deploy/packages/debian-check.txt
+	@tools/setup/unpacked.sh deploy/packages/debian-unpacked.txt
 	@tools/setup/npm.sh npm
 setup-full: setup-check
 	@tools/setup/npm.sh npm-full
