@@ -57,7 +57,7 @@ SCENARIOS = {
         "PostgreSQL is killed.", faults.killed("postgres"),
         ("CountersignCallsFail", "CountersignNoDatabaseConnection", "CountersignNoRelayLeads", "CountersignRelayReconnects")),
     "statements_fail": Scenario(
-        "PostgreSQL ends every connection again and again.", faults.connections_ended, ("CountersignStatementsFail",)),
+        "auth loses the right to write its event log.", faults.rights_lost, ("CountersignCallsFail", "CountersignStatementsFail")),
     "provider_frozen": Scenario(
         "The provider answers after 15 s.", faults.provider({"operation": "Create*", "latency_ms": 15_000}),
         ("CountersignCodesNotSent", "CountersignProviderSlow"), 30, 1.0),
@@ -117,7 +117,7 @@ def worth_keeping(name, values):
 
 
 def expectation(second, fires):
-    yield f"      - expr: count by (alertname) (ALERTS{{alertstate=\"firing\"}})\n        eval_time: {second}s\n"
+    yield f"      - expr: max by (alertname) (ALERTS{{alertstate=\"firing\"}})\n        eval_time: {second}s\n"
     if not fires:
         yield "        exp_samples: []\n"
         return
