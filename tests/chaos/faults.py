@@ -1,13 +1,14 @@
 """Faults of a stack as contexts that hold while somebody looks, and people who go on signing in meanwhile."""
 import contextlib
 import threading
+import time
 
 import psycopg
 from confluent_kafka import Producer
 
 from tests.e2e.conftest import Person
 from tests.support.api import Auth, Refused
-from tests.support.observe import metric, post_json, query, wait_for
+from tests.support.observe import code_on_phone, metric, post_json, query, wait_for
 
 PEOPLE = 3
 PATIENCE = 2  # seconds until one who gets no code gives up and another comes
@@ -35,8 +36,7 @@ def _live(env, stop):
         try:
             person = Person(auth, env["TWILIO_FAKE"])
             person.sign_up(first_name="Ada")
-            wait_for(lambda: stop.is_set() or person.code(), "the code", PATIENCE)
-            person.verify()
+            person.verify(code_on_phone(env["TWILIO_FAKE"], person.phone, seconds=PATIENCE))
             auth.RefreshToken(refresh_token=person.tokens.refresh_token)
             auth.Logout(refresh_token=person.tokens.refresh_token)
         except (Refused, OSError, AssertionError):
@@ -59,7 +59,7 @@ def restarted(name, times):
             stack.part(name).kill()
             stack.part(name).start()
             # Prometheus, too, only knows a start between two deaths if it looked meanwhile.
-            threading.Event().wait(2)
+            time.sleep(2)
         yield
     return fault
 
@@ -102,8 +102,11 @@ def spoilt_key(stack):
     """Seen by auth within half a minute."""
     spoilt = stack.keys_dir / "person" / "spoilt.key"
     spoilt.write_text("no key")
-    wait_for(lambda: metric(stack.part("auth").metrics, "key_ring_readable", ring="person") == 0, "auth to see the spoilt key", 60)
-    yield
+    try:
+        wait_for(lambda: metric(stack.part("auth").metrics, "key_ring_readable", ring="person") == 0, "auth to see the spoilt key", 60)
+        yield
+    finally:
+        spoilt.unlink()
 
 
 @contextlib.contextmanager

@@ -33,7 +33,6 @@ class Scenario:
     fires: tuple
     samples: int = 24
     every: float = 1.0
-    settings: dict = dataclasses.field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -85,7 +84,7 @@ def targets(stack):
 
 
 def record(name, scenario):
-    with Stack(run_dir=ROOT / ".run" / "record", fresh=True, settings=scenario.settings) as stack:
+    with Stack(run_dir=ROOT / ".run" / "record", fresh=True) as stack:
         with faults.people(stack), Recorder(targets(stack), names_of_rules(), scenario.every) as recorder:
             recorder.wait(BEFORE)
             begun = len(recorder)

@@ -3,15 +3,17 @@ import json
 import pathlib
 import re
 import shutil
+import socketserver
 import subprocess
 import sys
+import threading
 
 import pytest
 import yaml
 
 from tests.support import promtool
 from tests.support.promtool import ROOT, metrics_of
-from tests.support.recorder import parse, run_length
+from tests.support.recorder import Recorder, parse, run_length
 
 OPERATIONS = ROOT / "docs" / "operations.md"
 REGISTERED = re.compile(r'\bAdd(Counter|GaugeFunction|Gauge|Histogram)\(\s*"([a-z_]+)"')
@@ -183,3 +185,28 @@ def test_the_recorder_reads_the_text_format_and_writes_promtools():
     page = '# HELP up Help\n# TYPE up gauge\nup 1\nrpc_seconds_bucket{rpc="A",le="+Inf"} 3\n'
     assert parse(page) == {("up", ""): "1", ("rpc_seconds_bucket", 'rpc="A",le="+Inf"'): "3"}
     assert run_length(["_", "_", "1", "1", "1", "2", "stale", "_"]) == "_x1 1x2 2 stale _"
+
+
+class Page(socketserver.StreamRequestHandler):
+    """A process with one counter."""
+
+    def handle(self):
+        self.rfile.readline()
+        self.wfile.write(b'HTTP/1.0 200 OK\r\n\r\nrelay_events_total{topic="a"} 7\nother 1\n')
+
+
+def test_the_recorder_keeps_what_prometheus_would_and_ends_the_series_of_one_that_is_gone():
+    with socketserver.TCPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        target = {"r": ("relay", f"127.0.0.1:{server.server_address[1]}")}
+        with Recorder(target, {"relay_events_total"}, every=0.2) as recorder:
+            seen = recorder.wait(3)
+            server.shutdown()
+            server.server_close()
+            recorder.wait(3)
+    series = recorder.series()
+    assert set(series) == {'up{instance="r",job="relay"}', 'relay_events_total{instance="r",job="relay",topic="a"}'}
+    events, up = (series[name] for name in sorted(series))
+    gone = up.index("0")
+    assert gone >= seen and up == ["1"] * gone + ["0"] * (len(up) - gone)
+    assert events == ["7"] * gone + ["stale"] + ["_"] * (len(up) - gone - 1)
