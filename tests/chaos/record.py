@@ -17,6 +17,7 @@ from deploy.dev.stack import Stack
 from tests.chaos import faults
 from tests.support import promtool
 from tests.support.recorder import Recorder, run_length
+from tests.support.second_relay import SecondRelay
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RECORDED = promtool.MONITORING / "recorded"
@@ -33,6 +34,7 @@ class Scenario:
     fires: tuple
     samples: int = 24
     every: float = 1.0
+    standby: bool = False  # with a second relay
 
 
 @contextlib.contextmanager
@@ -50,6 +52,8 @@ SCENARIOS = {
     "relay_killed": Scenario(
         "The only relay is killed.", faults.killed("relay"),
         ("CountersignNoRelayLeads", "CountersignProcessDown", "CountersignServiceDown")),
+    "leader_killed": Scenario(
+        "The relay that leads is killed, another takes over.", faults.killed("relay"), ("CountersignProcessDown",), standby=True),
     "otp_dies_again_and_again": Scenario(
         "otp is killed and started four times.", faults.restarted("otp", 4), ("CountersignRestarts",)),
     "postgres_away": Scenario(
@@ -79,13 +83,28 @@ def names_of_rules():
     return set().union(*(promtool.metrics_of(rule["expr"]) for rule in promtool.rules().values()))
 
 
-def targets(stack):
-    return {name: (f"countersign-{name}", stack.part(name).metrics) for name in ("auth", "otp", "relay")}
+@contextlib.contextmanager
+def standby_of(stack, wanted):
+    """The second relay, if there is to be one."""
+    if not wanted:
+        yield []
+        return
+    second = SecondRelay(stack)
+    second.start()
+    try:
+        yield [second]
+    finally:
+        second.stop()
+
+
+def targets(parts):
+    return {part.name: (f"countersign-{part.name.removesuffix('_b')}", part.metrics) for part in parts}
 
 
 def record(name, scenario):
-    with Stack(run_dir=ROOT / ".run" / "record", fresh=True) as stack:
-        with faults.people(stack), Recorder(targets(stack), names_of_rules(), scenario.every) as recorder:
+    with Stack(run_dir=ROOT / ".run" / "record", fresh=True) as stack, standby_of(stack, scenario.standby) as standby:
+        parts = [stack.part("auth"), stack.part("otp"), stack.part("relay"), *standby]
+        with faults.people(stack), Recorder(targets(parts), names_of_rules(), scenario.every) as recorder:
             recorder.wait(BEFORE)
             begun = len(recorder)
             with scenario.break_it(stack):
