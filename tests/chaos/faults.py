@@ -52,6 +52,15 @@ def killed(name):
     return fault
 
 
+@contextlib.contextmanager
+def relay_without_kafka(stack):
+    """The relay comes back while Kafka is away: it cannot find out where it stood."""
+    stack.part("kafka").kill()
+    stack.part("relay").kill()
+    stack.part("relay").spawn()
+    yield
+
+
 def restarted(name, times):
     @contextlib.contextmanager
     def fault(stack):

@@ -52,6 +52,9 @@ SCENARIOS = {
     "relay_killed": Scenario(
         "The only relay is killed.", faults.killed("relay"),
         ("CountersignNoRelayLeads", "CountersignProcessDown", "CountersignServiceDown")),
+    "relay_without_kafka": Scenario(
+        "Kafka and the relay are killed, the relay comes back.", faults.relay_without_kafka,
+        ("CountersignNoRelayLeads", "CountersignRelayReconnects")),
     "leader_killed": Scenario(
         "The relay that leads is killed, another takes over.", faults.killed("relay"), ("CountersignProcessDown",), standby=True),
     "otp_dies_again_and_again": Scenario(
@@ -117,8 +120,10 @@ def record(name, scenario):
 
 def lines(name, scenario, series, begun, ended):
     yield f"# {scenario.what}\n"
-    yield f"# Recorded by `python -m tests.chaos.record {name}`: a sample every {scenario.every:g} s, replayed as if it were {REPLAY_SECONDS} s.\n"
-    yield f"rule_files: [../alerts.yaml]\nevaluation_interval: {REPLAY_SECONDS}s\ntests:\n  - interval: {REPLAY_SECONDS}s\n    input_series:\n"
+    yield f"# Recorded by `python -m tests.chaos.record {name}`: "
+    yield f"a sample every {scenario.every:g} s, replayed as if it were {REPLAY_SECONDS} s.\n"
+    yield f"rule_files: [../alerts.yaml]\nevaluation_interval: {REPLAY_SECONDS}s\n"
+    yield f"tests:\n  - interval: {REPLAY_SECONDS}s\n    input_series:\n"
     for series_name, values in series.items():
         values = values[:ended]
         if worth_keeping(series_name, values):

@@ -31,9 +31,10 @@ ROWS = {
          [("sum by (job) (relay_leader)", "lead"), ("count by (job) (up{job=\"countersign-relay\"} == 1)", "are up")], 2),
         ("Committed and taken by Kafka", "Transactions read from the WAL and events that Kafka acknowledged, by topic. Events "
          "are not invented: they rise with transactions only.", "short",
-         [("sum(rate(relay_transactions_total[$__rate_interval]))", "transactions"), (rate("relay_events_total", "topic"), "{{topic}}")], None),
-        ("Confirmed position", "Everything up to it is in Kafka. It never falls: a fall is a database that was restored.", "bytes",
-         [("max by (job) (relay_confirmed_lsn)", "{{job}}")], None),
+         [("sum(rate(relay_transactions_total[$__rate_interval]))", "transactions"),
+          (rate("relay_events_total", "topic"), "{{topic}}")], None),
+        ("Confirmed position moves", "WAL that Kafka has completely, per second. 0 while events wait: the relay stands. Below "
+         "0: the database is an older one.", "Bps", [("max by (job) (deriv(relay_confirmed_lsn[$__rate_interval]))", "{{job}}")], None),
         ("WAL the slot keeps", "Half of max_slot_wal_keep_size is an alarm.", "bytes",
          [("max by (job) (relay_lag_bytes)", "{{job}}")], None),
         ("Left out because Kafka had them", "What a restarted relay would have sent twice.", "short",
@@ -62,7 +63,8 @@ ROWS = {
         ("Age of the oldest unfinished request for a code", "CountersignCodesWait from 30 s.", "s",
          [("max by (job) (otp_consumer_lag_seconds)", "{{job}}")], 30),
         ("Fates of codes asked for", "", "short", [(rate("otp_deliveries_total", "outcome"), "{{outcome}}")], None),
-        ("Answers to guesses", "Many wrong ones: somebody tries codes.", "short", [(rate("otp_verdicts_total", "verdict"), "{{verdict}}")], None),
+        ("Answers to guesses", "Many wrong ones: somebody tries codes.", "short",
+         [(rate("otp_verdicts_total", "verdict"), "{{verdict}}")], None),
         ("95 % of the provider's answers take less than", "", "s", [(quantile(0.95, "otp_provider_seconds", "call"), "{{call}}")], 3),
         ("Sends under way and records unfinished", "Sends at consumer.in_flight: the provider is the limit.", "short",
          [("sum(otp_sends_in_flight)", "sends"), ("sum(otp_unfinished_records)", "records")], None),
@@ -94,8 +96,9 @@ def thresholds(red):
 def panel(number, place, title, tells, unit, queries, red):
     return {
         "id": number, "type": "timeseries", "title": title, "description": tells, "datasource": SOURCE, "gridPos": place,
-        "fieldConfig": {"defaults": {"unit": unit, "min": 0, "thresholds": thresholds(red),
-                                     "custom": {"thresholdsStyle": {"mode": "off" if red is None else "line"}}}, "overrides": []},
+        "fieldConfig": {"defaults": {"unit": unit, "thresholds": thresholds(red),
+                                     "custom": {"axisSoftMin": 0, "thresholdsStyle": {"mode": "off" if red is None else "line"}}},
+                        "overrides": []},
         "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
         "targets": [{"refId": chr(ord("A") + index), "datasource": SOURCE, "expr": query, "legendFormat": legend}
                     for index, (query, legend) in enumerate(queries)],
