@@ -64,6 +64,7 @@ check: setup-check ## format, layers, clang-tidy, proto gate, and the tests of t
 	@$(PYTHON) -m pytest -q -p no:cacheprovider tests/tools
 setup-check: setup
 	@tools/setup/debian.sh deploy/packages/debian-check.txt
+	@tools/setup/unpacked.sh deploy/packages/debian-unpacked.txt
 	@tools/setup/npm.sh npm
 setup-full: setup-check
 	@tools/setup/npm.sh npm-full
@@ -88,9 +89,10 @@ outbox-status: ## how far the relay is behind
 	@$(IN_STACK) $(CTL) outbox status
 
 ##@ Release
-docs: build ## print docs/configuration.md and docs/errors.md from the code
+docs: build ## print docs/configuration.md, docs/errors.md and the dashboard from the code
 	@build/release/bin/print_reasons >docs/errors.md
 	@$(PYTHON) -m tools.docs.configuration
+	@$(PYTHON) -m tools.docs.dashboard
 release: setup-check ## make the current api/ the baseline that later changes must not break
 	@tools/checks/release.sh
 

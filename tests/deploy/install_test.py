@@ -19,13 +19,15 @@ def files_below(folder):
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
-def test_binaries_migrations_topics_and_examples_are_installed_and_nothing_else(prefix):
+def test_binaries_migrations_topics_examples_and_monitoring_are_installed_and_nothing_else(prefix):
     migrations = {f"share/countersign/{file.relative_to(ROOT)}" for file in (ROOT / "migrations").rglob("*.sql")}
     assert files_below(prefix) == migrations | {
         "bin/countersign-auth", "bin/countersign-otp", "bin/countersign-relay", "bin/countersignctl",
         "share/countersign/deploy/topics.yaml", "share/countersign/config/environment.example",
         "share/countersign/config/auth.example.yaml", "share/countersign/config/otp.example.yaml",
-        "share/countersign/config/relay.example.yaml"}
+        "share/countersign/config/relay.example.yaml",
+        "share/countersign/monitoring/alerts.yaml", "share/countersign/monitoring/dashboard.json",
+        "share/countersign/monitoring/prometheus.yaml"}
 
 
 def control(prefix, tmp_path, *words, **environment):
