@@ -68,6 +68,15 @@ void Headers::Add(std::string_view name, std::string_view value) {
 
 std::string Delivery::Reason() const { return Describe(static_cast<rd_kafka_resp_err_t>(code)); }
 
+bool Delivery::RefusedForGood() const {
+  return TopicRefused() || code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+         code == RD_KAFKA_RESP_ERR_INVALID_MSG || code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE ||
+         code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
+         code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_POLICY_VIOLATION;
+}
+
+bool Delivery::TopicRefused() const { return code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; }
+
 std::string Delivery::Header(std::string_view name) const {
   rd_kafka_headers_t* headers = nullptr;
   const void* value = nullptr;

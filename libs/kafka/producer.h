@@ -61,6 +61,10 @@ struct Delivery {
   const rd_kafka_message_s* message = nullptr;
   [[nodiscard]] bool ok() const { return code == 0; }
   [[nodiscard]] std::string Reason() const;
+  // Sending it again would not help: too large, invalid, not authorised.
+  [[nodiscard]] bool RefusedForGood() const;
+  // Nothing may be sent to its topic.
+  [[nodiscard]] bool TopicRefused() const;
   // The value of one of the record's headers, empty if absent.
   [[nodiscard]] std::string Header(std::string_view name) const;
 };

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libs/core/lsn.h"
@@ -70,6 +71,9 @@ struct RowsSince {
   std::string order_by;
   std::string xid_column{};  // type xid8; not needed for all rows
   std::string snapshot{};    // empty: all rows
+  // Only rows with these values, from this value of `order_by` on.
+  std::vector<std::pair<std::string, std::string>> matching{};
+  std::optional<std::int64_t> from{};
 };
 
 // A row's values, null for NULL. Valid inside the callback.
@@ -108,12 +112,16 @@ class ReplicationConnection {
 
   void DropSlot(std::string_view name);
   // As CreateSlot; from here to EndSnapshot the connection sees the database as it was when the
-  // slot began, and only the three calls below may be made.
+  // slot began, and only the calls down to there may be made.
   [[nodiscard]] NewSlot CreateSlotAndSnapshot(std::string_view name);
+  // The same of now, without a slot.
+  void BeginSnapshot();
   // The names of its columns. One query at a time; its rows come by Fetch.
   [[nodiscard]] std::vector<std::string> Select(const RowsSince& rows);
   // Up to `count` rows in one round trip; false when there are no more.
   [[nodiscard]] bool Fetch(int count, const std::function<void(const RowValues&)>& on_row);
+  // The end of the WAL, whether flushed or not: behind all that is visible.
+  [[nodiscard]] Lsn Written();
   void EndSnapshot();
   // The tables that a publication tells of, a partitioned one as one.
   [[nodiscard]] std::vector<TableName> PublishedTables(std::string_view publication);

@@ -35,7 +35,7 @@ void ReplicationConnection::DropSlot(std::string_view name) {
 }
 
 NewSlot ReplicationConnection::CreateSlotAndSnapshot(std::string_view name) {
-  (void)Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "beginning a snapshot");
+  BeginSnapshot();
   const Rows made =
       Query("CREATE_REPLICATION_SLOT " + CheckedName(name) + " LOGICAL pgoutput USE_SNAPSHOT",
             "creating the slot");
@@ -45,12 +45,28 @@ NewSlot ReplicationConnection::CreateSlotAndSnapshot(std::string_view name) {
   return {.begins = *begins, .snapshot = PQgetvalue(snapshot.get(), 0, 0)};
 }
 
+void ReplicationConnection::BeginSnapshot() {
+  (void)Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "beginning a snapshot");
+}
+
+Lsn ReplicationConnection::Written() {
+  const Rows rows = Query("SELECT pg_current_wal_insert_lsn()", "asking for the end of the WAL");
+  const auto written = ParseLsn(PQgetvalue(rows.get(), 0, 0));
+  if (!written) throw ReplicationFault("protocol", "the end of the WAL cannot be read");
+  return *written;
+}
+
 std::vector<std::string> ReplicationConnection::Select(const RowsSince& rows) {
   // The walsender takes no parameters: names and values are quoted by libpq.
   std::string query = std::string("DECLARE ") + kCursor + " NO SCROLL CURSOR FOR SELECT * FROM " +
                       Quoted(rows.table.schema) + "." + Quoted(rows.table.table);
+  query += " WHERE true";
+  for (const auto& [column, value] : rows.matching) {
+    query += " AND " + Quoted(column) + " = " + Literal(value);
+  }
+  if (rows.from) query += " AND " + Quoted(rows.order_by) + " >= " + std::to_string(*rows.from);
   if (!rows.snapshot.empty()) {
-    query += " WHERE NOT pg_visible_in_snapshot(" + Quoted(rows.xid_column) + ", " +
+    query += " AND NOT pg_visible_in_snapshot(" + Quoted(rows.xid_column) + ", " +
              Literal(rows.snapshot) + ")";
   }
   query += " ORDER BY " + Quoted(rows.order_by);

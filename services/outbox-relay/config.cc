@@ -65,6 +65,16 @@ void BindSink(Config& config, config::Keys& keys) {
             {.help = "Without slot and checkpoint: everything relays what the tables hold already, "
                      "now only what is committed from then on. at_least_once always begins now.",
              .only = {"everything", "now"}});
+  keys.Text("on_refusal", config.on_refusal,
+            {.help = "An event that Kafka refuses for good: park it and later ones of its key in "
+                     "PostgreSQL, or hold everything behind it.",
+             .only = {"park", "hold"}});
+  keys.Duration(
+      "park_after", config.relay.park_after,
+      {.help = "So long everything waits for a topic that does not exist, before keys are "
+               "parked.",
+       .min = "0ms",
+       .max = "1h"});
   keys.Text("checkpoint_topic", config.relay.checkpoint_topic,
             {.help = "Compacted topic of one partition that remembers where relays stand.",
              .required = true});
@@ -87,6 +97,7 @@ RelaySettings ToSettings(const Config& config) {
   settings.kafka.linger = config.linger;
   settings.promise =
       config.delivery == "deduplicated" ? Promise::kDeduplicated : Promise::kAtLeastOnce;
+  settings.on_refusal = config.on_refusal == "park" ? OnRefusal::kPark : OnRefusal::kHold;
   settings.first_start =
       config.first_start == "everything" ? FirstStart::kEverything : FirstStart::kNow;
   return settings;

@@ -18,6 +18,7 @@ struct Config {
   std::chrono::milliseconds linger{0};
   std::string delivery = "deduplicated";
   std::string first_start = "everything";
+  std::string on_refusal = "park";
 };
 
 void Bind(Config& config, config::Keys& keys);

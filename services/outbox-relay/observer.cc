@@ -30,6 +30,8 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
                                     "Events not sent after a restart because Kafka had them")),
       rebuilds_(registry.AddCounter(
           "relay_rebuilds_total", "Times the stream was begun from the tables, not from the slot")),
+      left_waiting_(registry.AddCounter("relay_left_waiting_total",
+                                        "Events not sent because their key is parked")),
       queue_full_seconds_(registry.AddCounter(
           "relay_queue_full_seconds_total", "Time the WAL was not read because Kafka was slower")),
       commit_to_ack_(registry.AddHistogram("relay_commit_to_ack_seconds",
@@ -41,8 +43,9 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
                                    "WAL between the confirmed position and the newest one seen")),
       confirmed_(registry.AddGauge("relay_confirmed_lsn",
                                    "Position up to which Kafka has everything, as a number")),
-      leader_(
-          registry.AddGauge("relay_leader", "1 if this relay has the slot, 0 if it stands by")) {
+      leader_(registry.AddGauge("relay_leader", "1 if this relay has the slot, 0 if it stands by")),
+      parked_(
+          registry.AddGauge("relay_parked_keys", "Keys whose next event Kafka refuses for good")) {
   registry.AddGaugeFunction("relay_lag_seconds",
                             "Age of the oldest commit that Kafka does not have completely", {},
                             [this] { return LagSeconds(); });

@@ -25,6 +25,10 @@ class Observer {
   void Leading(bool leads) const { leader_.Set(leads ? 1 : 0); }
   // An event that Kafka had already was not sent again.
   void LeftOut() const { left_out_.Increment(); }
+  // So many keys are parked now.
+  void Parked(std::size_t keys) const { parked_.Set(static_cast<double>(keys)); }
+  // An event waits behind a parked one.
+  void LeftWaiting() const { left_waiting_.Increment(); }
   // The tables are read because the slot cannot be.
   void Rebuilding();
   void Reconnected(const std::string& cause);
@@ -47,12 +51,14 @@ class Observer {
   metrics::Counter transactions_;
   metrics::Counter left_out_;
   metrics::Counter rebuilds_;
+  metrics::Counter left_waiting_;
   metrics::Counter queue_full_seconds_;
   metrics::Histogram commit_to_ack_;
   metrics::Gauge in_flight_;
   metrics::Gauge lag_bytes_;
   metrics::Gauge confirmed_;
   metrics::Gauge leader_;
+  metrics::Gauge parked_;
   std::map<std::string, metrics::Counter, std::less<>> events_;
   std::map<std::string, metrics::Counter> reconnects_;
   std::atomic<std::int64_t> oldest_{0};  // commit time of the oldest unconfirmed; 0: none

@@ -42,7 +42,8 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
       logger_(logger),
       observer_(observer),
       progress_(settings_.promise),
-      snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }) {
+      snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }),
+      parking_(settings_.database, settings_.slot) {
   settings_.kafka.on_error = [this](const kafka::Fault& fault) {
     logger_.Warn("kafka trouble", {{"why", fault.what()}});
     if (fault.IsAuthentication()) refused_ = fault;
@@ -126,6 +127,7 @@ void Relay::MakeProducer() {
 void Relay::Stream(const std::stop_token& stop) {
   const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
   while (!EndsHere(stop)) {
+    ReleaseWanted(stop);
     (void)producer_->Drain(on_delivery);
     const bool more = ReadAvailable(stop);
     WriteCheckpointIfDue();
@@ -190,6 +192,7 @@ milliseconds Relay::UntilNextDuty() const {
       status_sent_ + (progress ? std::min(kConfirmInterval, status_interval_) : status_interval_);
   if (progress_.CheckpointWorthAsking())
     next = std::min(next, checkpoint_tried_ + kCheckpointInterval);
+  if (!parking_.empty()) next = std::min(next, parking_asked_ + kParkingPoll);
   if (held_ && !held_->queue_full) next = std::min(next, held_->retry_at);
   const auto left = std::chrono::ceil<milliseconds>(next - SteadyClock::now());
   return std::max(left, milliseconds{0});
@@ -218,6 +221,7 @@ void Relay::Disconnect() {
   if (stream_) waiter_.Forget(stream_->socket());
   stream_.reset();
   held_.reset();
+  releasing_.reset();
   observer_.Leading(false);
 }
 

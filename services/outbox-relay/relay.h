@@ -21,10 +21,17 @@
 #include "services/outbox-relay/domain/progress.h"
 #include "services/outbox-relay/domain/start.h"
 #include "services/outbox-relay/observer.h"
+#include "services/outbox-relay/parking.h"
 #include "services/outbox-relay/snapshot_taker.h"
 #include "services/outbox-relay/waiter.h"
 
 namespace countersign::relay {
+
+// What becomes of an event that Kafka refuses for good.
+enum class OnRefusal : std::uint8_t {
+  kPark,  // it and later ones of its key wait in PostgreSQL; the stream goes on
+  kHold,  // everything behind it waits
+};
 
 struct RelaySettings {
   pg::ConnectionSettings database{.conninfo = {},
@@ -44,6 +51,9 @@ struct RelaySettings {
   // Without checkpoints always kNow: a start that is cut short could not be told from one that was
   // not.
   FirstStart first_start = FirstStart::kEverything;
+  OnRefusal on_refusal = OnRefusal::kPark;
+  // A missing topic may be made yet: so long everything waits before the key is parked.
+  std::chrono::milliseconds park_after{10'000};
   std::string checkpoint_topic = "countersign.relay.checkpoints";
   kafka::ProducerSettings kafka;
 };
@@ -68,6 +78,8 @@ class Relay {
  private:
   // What came since the last checkpoint is read again at the next start.
   static constexpr std::chrono::milliseconds kCheckpointInterval{500};
+  // How often an operator's wishes are asked for, while a key is parked.
+  static constexpr std::chrono::milliseconds kParkingPoll{1'000};
   // What a checkpoint's delivery is known by; no transaction is.
   static constexpr std::uint64_t kCheckpointToken = UINT64_MAX;
   static constexpr std::uint64_t kRebuildingToken = UINT64_MAX - 1;
@@ -87,6 +99,22 @@ class Relay {
     std::string_view topic{};
     std::string trace_id{};
     bool queue_full = false;
+  };
+
+  // An event that the cluster refused, perhaps only for what was in the same request.
+  struct Suspect {
+    std::string event_id;
+    std::string why;
+    bool topic = false;          // the whole topic is refused
+    bool alone = false;          // it is on its way with nothing beside it
+    bool refused_alone = false;  // so it is its own fault
+  };
+  // Where a key is being released: what Kafka has of it already, and what came now.
+  struct Releasing {
+    Lane lane;
+    SeenEvents seen;
+    SeenEvents brought;
+    bool parked_again = false;
   };
 
   void Session(const std::stop_token& stop);
@@ -130,6 +158,18 @@ class Relay {
   [[nodiscard]] bool TryHeld();
   [[nodiscard]] bool TryProduce(const Readable<Table>& table);
   [[nodiscard]] bool Hold(const Obstacle& obstacle);
+
+  [[nodiscard]] bool Waits(const OutboxRow& row) const;
+  // False if the event must wait until what is on its way is known.
+  [[nodiscard]] bool MayGo(std::string_view event_id);
+  [[nodiscard]] bool Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle,
+                            bool for_good);
+  [[nodiscard]] bool Park(const Table& table, const OutboxRow& row, const Obstacle& obstacle);
+  void SuspectRefused(const kafka::Delivery& delivery);
+  void ReleaseWanted(const std::stop_token& stop);
+  void ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_token& stop);
+  [[nodiscard]] SeenEvents SeenOf(const std::string& topic);
+
   void WriteCheckpointIfDue();
   void TakeSnapshotIfWanted();
   void FinishCheckpoints(SteadyTime deadline);
@@ -153,6 +193,11 @@ class Relay {
   std::optional<pg::SystemIdentity> server_;
   Progress progress_;
   SnapshotTaker snapshots_;
+  Parking parking_;
+  SteadyTime parking_asked_;
+  std::optional<Suspect> suspect_;
+  std::map<std::string, std::string, std::less<>> refused_topics_;  // and why
+  std::optional<Releasing> releasing_;
 
   Decoder decoder_;
   HeaderBuilder header_builder_;

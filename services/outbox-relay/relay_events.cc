@@ -72,7 +72,7 @@ bool Relay::TryHeld() {
   if (held_->queue_full) {
     observer_.QueueFull(SteadyClock::now() - held_->since);
   } else {
-    logger_.Info("the event held back was taken");
+    logger_.Info("the event held back holds nothing back any more");
     observer_.Trouble({});
   }
   held_.reset();
@@ -83,6 +83,7 @@ bool Relay::TryProduce(const Readable<Table>& table) {
   if (!table) return Hold({.why = table.error()});
   const auto row = ReadRow(*table, *row_);
   if (!row) return Hold({.why = row.error()});
+  if (Waits(*row)) return true;
   if (progress_.Deduplicating()) {
     if (progress_.MustLookInto(row->topic)) LookInto(row->topic);
     if (progress_.IsInKafka(IdentityOf(row->event_id))) {
@@ -90,35 +91,50 @@ bool Relay::TryProduce(const Readable<Table>& table) {
       return true;
     }
   }
+  if (releasing_ && releasing_->seen.Contains(IdentityOf(row->event_id))) {
+    observer_.LeftOut();
+    return true;
+  }
   const auto built = header_builder_.Build(*row, table->source, commit_lsn_);
-  if (!built) return Hold({.why = built.error(), .event_id = row->event_id, .topic = row->topic});
+  if (!built) {
+    return Refuse(*table, *row,
+                  {.why = built.error(), .event_id = row->event_id, .topic = row->topic}, true);
+  }
+  Obstacle obstacle{.event_id = row->event_id, .topic = row->topic, .trace_id = TraceId(**built)};
+  if (const auto refused = refused_topics_.find(row->topic); refused != refused_topics_.end()) {
+    obstacle.why = refused->second;
+    return Refuse(*table, *row, obstacle, true);
+  }
+  if (suspect_ && suspect_->refused_alone && suspect_->event_id == row->event_id) {
+    obstacle.why = suspect_->why;
+    return Refuse(*table, *row, obstacle, true);
+  }
+  if (!MayGo(row->event_id)) return Hold({.queue_full = true});
   kafka::Headers headers((*built)->size());
   for (const auto& [name, value] : **built) headers.Add(name, value);
   const auto token = progress_.AddEvent();
   const auto produced = producer_->Produce(
       {.topic = row->topic, .key = row->key, .value = row->payload, .token = token}, headers);
   if (produced == kafka::Produced::kQueued) {
+    if (releasing_) releasing_->brought.Add(IdentityOf(row->event_id));
     Failpoint("after_produce");
     return true;
   }
   progress_.TakeBack();
-  Obstacle obstacle{.event_id = row->event_id, .topic = row->topic};
   switch (produced) {
     case kafka::Produced::kQueueFull:
       obstacle.queue_full = true;
-      break;
+      return Hold(obstacle);
     case kafka::Produced::kTooLarge:
       obstacle.why = "larger than Kafka messages may be";
-      break;
+      return Refuse(*table, *row, obstacle, true);
     case kafka::Produced::kUnknownTopic:
       obstacle.why = "the topic does not exist";
-      break;
+      return Refuse(*table, *row, obstacle, false);
     default:
       obstacle.why = "no kafka broker answers";
-      break;
+      return Hold(obstacle);
   }
-  if (!obstacle.queue_full) obstacle.trace_id = TraceId(**built);
-  return Hold(obstacle);
 }
 
 bool Relay::Hold(const Obstacle& obstacle) {
@@ -147,6 +163,7 @@ bool Relay::Hold(const Obstacle& obstacle) {
 void Relay::OnDelivery(const kafka::Delivery& delivery) {
   if (!delivery.ok()) {
     LogRefusal(delivery);
+    SuspectRefused(delivery);
     throw kafka::Fault(delivery.code, "an event was refused: " + delivery.Reason());
   }
   if (delivery.token == kRebuildingToken) return;
@@ -188,6 +205,7 @@ void Relay::NameTheRefused() {
       (void)producer_->Drain([&](const kafka::Delivery& delivery) {
         if (named || delivery.ok()) return;
         LogRefusal(delivery);
+        SuspectRefused(delivery);
         named = true;
       });
     } catch (const kafka::Fault&) {  // it is dead, which we know

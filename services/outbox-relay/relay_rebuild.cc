@@ -96,6 +96,7 @@ bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSinc
   while (more && !stopped) {
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     observer_.Progress(progress_.acknowledgements(), seen_);
+    if (stream_) SendStatusIfDue();
     if (SteadyClock::now() - told > kNewsInterval) {
       told = SteadyClock::now();
       logger_.Info("reading a table", {{"table", rows.table.table}, {"rows", read}});
@@ -123,6 +124,7 @@ bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& st
     held_->table = kReadTable;
     while (held_ && !stop.stop_requested()) {
       waiter_.Wait(kHeldCheck);
+      if (stream_) SendStatusIfDue();
       (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
       (void)TryHeld();
     }

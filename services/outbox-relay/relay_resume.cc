@@ -42,6 +42,9 @@ bool Relay::Connect(const std::stop_token& stop) {
   const auto server = connection->Identify();
   connection->SetSenderTimeout(settings_.takeover_after);
   RequirePublications(*connection);
+  if (settings_.on_refusal == OnRefusal::kPark) parking_.Load();
+  observer_.Parked(parking_.size());
+  if (suspect_) suspect_->alone = false;
   auto slot = connection->FindSlot(settings_.slot);
   const auto checkpoint = OwnCheckpoint();
   const auto start = Decide(*connection, server, slot, checkpoint);

@@ -37,7 +37,7 @@ std::string ReadFile(const std::filesystem::path& path) {
 // auth first; each folder in the order of its numbers.
 std::vector<std::filesystem::path> Migrations() {
   std::vector<std::filesystem::path> files;
-  for (const char* folder : {"migrations/auth", "migrations/otp"}) {
+  for (const char* folder : {"migrations/auth", "migrations/otp", "migrations/relay"}) {
     const auto first = static_cast<std::ptrdiff_t>(files.size());
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
       if (entry.path().extension() == ".sql") files.push_back(entry.path());

@@ -45,6 +45,7 @@ inline constexpr Option kJson{"json", "", "machine-readable output"};
 [[nodiscard]] std::vector<Command> TopicsCommands();
 [[nodiscard]] std::vector<Command> CallCommands();
 [[nodiscard]] std::vector<Command> OutboxCommands();
+[[nodiscard]] std::vector<Command> RelayParkedCommands();
 [[nodiscard]] std::vector<Command> EventsCommands();
 [[nodiscard]] std::vector<Command> KeysCommands();
 

@@ -135,7 +135,8 @@ std::vector<Command> MigrateCommands() {
       {.words = "migrate up",
        .positionals = "",
        .summary = "Apply the migrations that the database lacks",
-       .details = "Each file is one transaction; schema auth goes first, then otp. Run it as the "
+       .details = "Each file is one transaction; schema auth goes first, then otp and relay. Run "
+                  "it as the "
                   "owner of the\ndatabase. A second run at the same time waits for the first.",
        .options = {kDatabase, kFolder},
        .run = Up},

@@ -17,7 +17,7 @@ struct Migration {
 };
 
 // The schemas in the order their migrations run; taken back in the reverse order.
-inline constexpr std::string_view kSchemas[] = {"auth", "otp"};
+inline constexpr std::string_view kSchemas[] = {"auth", "otp", "relay"};
 
 // Splits a file. Throws Failure if a section is missing, twice or empty.
 [[nodiscard]] Migration ParseMigration(std::string_view schema, std::string_view name,

@@ -25,6 +25,8 @@ bool IsReserved(std::string_view name) {
 Readable<Table> MapTable(const Relation& relation, const ColumnNames& names,
                          std::string_view source_prefix) {
   Table table{.name = std::string(relation.schema) + "." + std::string(relation.table),
+              .schema = std::string(relation.schema),
+              .table = std::string(relation.table),
               .source = std::string(source_prefix) + std::string(relation.schema),
               .columns = relation.columns.size()};
   struct Wanted {

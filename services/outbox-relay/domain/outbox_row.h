@@ -32,7 +32,9 @@ struct ColumnNames {
 
 // Where the columns are in the rows of one table; -1: there is none.
 struct Table {
-  std::string name;    // schema.table, for messages
+  std::string name;  // schema.table, for messages
+  std::string schema;
+  std::string table;
   std::string source;  // ce_source of its events
   std::size_t columns = 0;
   int event_id = -1;

@@ -10,6 +10,7 @@ namespace countersign::relay {
 void Progress::Resume(Resumption resumption) {
   acknowledgements_ = Acknowledgements(resumption.from);
   deduplicating_ = promise_ == Promise::kDeduplicated && resumption.from < resumption.seen_until;
+  looking_ = deduplicating_;
   seen_ = std::move(resumption.seen);
   seen_.Sort();
   seen_until_ = resumption.seen_until;
@@ -30,12 +31,18 @@ void Progress::Begin(Instant commit_time, std::uint32_t xid) {
 }
 
 bool Progress::MustLookInto(std::string_view topic) const {
-  return deduplicating_ && !looked_into_.contains(topic);
+  return looking_ && !looked_into_.contains(topic);
 }
 
 void Progress::LookedInto(std::string_view topic, SeenEvents seen) {
   looked_into_.emplace(topic);
   seen_.Merge(std::move(seen));
+}
+
+void Progress::AlsoSeen(SeenEvents events, Lsn until) {
+  seen_.Merge(std::move(events));
+  seen_until_ = deduplicating_ ? std::max(seen_until_, until) : until;
+  deduplicating_ = true;
 }
 
 void Progress::Commit(Lsn end) {
@@ -51,6 +58,7 @@ void Progress::Pass(Lsn position) {
 void Progress::EndDeduplication(Lsn reached) {
   if (!deduplicating_ || reached < seen_until_) return;
   deduplicating_ = false;
+  looking_ = false;
   seen_ = {};
 }
 

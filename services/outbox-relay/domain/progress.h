@@ -80,6 +80,8 @@ class Progress {
   // The slot may be confirmed up to what is confirmed here, whether a checkpoint says so yet or
   // not.
   [[nodiscard]] const Acknowledgements& acknowledgements() const { return acknowledgements_; }
+  // Events that were brought otherwise, and come in the stream before `until`.
+  void AlsoSeen(SeenEvents events, Lsn until);
   // Kafka's events are still being compared with the stream's.
   [[nodiscard]] bool Deduplicating() const { return deduplicating_; }
 
@@ -96,6 +98,7 @@ class Progress {
   Acknowledgements acknowledgements_{Lsn{}};
 
   bool deduplicating_ = false;
+  bool looking_ = false;  // and topics that no checkpoint names are looked into
   SeenEvents seen_;
   Lsn seen_until_;
   std::set<std::string, std::less<>> looked_into_;

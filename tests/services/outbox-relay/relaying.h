@@ -104,6 +104,7 @@ class RelayTest : public support::PgTest {
     settings.checkpoint_topic = checkpoints_->name();
     // The tables are those of all tests.
     settings.first_start = FirstStart::kNow;
+    settings.on_refusal = OnRefusal::kHold;
     settings.kafka.client = Cluster();
     return settings;
   }
