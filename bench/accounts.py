@@ -6,7 +6,7 @@ import psycopg
 
 from bench import frame
 
-USERS = "COPY auth.users (id, phone, status, first_name, last_name, country) FROM STDIN"
+USERS = "COPY auth.users (id, phone, status, first_name, last_name, country, event_seq) FROM STDIN"
 ISSUER, AUDIENCE = "https://countersign.localhost", "fleet"  # as the development stack has them
 SESSIONS = "COPY auth.sessions (id, user_id, idle_expires_at, expires_at, amr, client_id) FROM STDIN"
 
@@ -17,7 +17,7 @@ def load_users(database, count, first_number=0):
     with psycopg.connect(database) as connection, connection.cursor() as cursor:
         with cursor.copy(USERS) as rows:
             for number, user_id in enumerate(ids, first_number):
-                rows.write_row((user_id, f"+49151{number:08d}", "active", "Ada", "Lovelace", "DE"))
+                rows.write_row((user_id, f"+49151{number:08d}", "active", "Ada", "Lovelace", "DE", 0))  # no event tells of them
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE auth.users")
     return ids
