@@ -87,10 +87,13 @@ TEST_F(GrantsTest, DB1_OtpMayDoThisAndNothingElse) {
           "SELECT otp.deliveries", "INSERT otp.deliveries", "UPDATE otp.deliveries"));
 }
 
-TEST_F(GrantsTest, DB1_TheRelayMayReadTheTwoLogsAndNothingElse) {
-  EXPECT_THAT(RightsOf("countersign_relay"),
-              UnorderedElementsAre("USAGE SCHEMA auth", "USAGE SCHEMA otp", "SELECT auth.event_log",
-                                   "SELECT otp.event_log"));
+TEST_F(GrantsTest, DB1_TheRelayMayReadTheTwoLogsAndParkKeysAndNothingElse) {
+  EXPECT_THAT(
+      RightsOf("countersign_relay"),
+      UnorderedElementsAre("USAGE SCHEMA auth", "USAGE SCHEMA otp", "USAGE SCHEMA relay",
+                           "SELECT auth.event_log", "SELECT otp.event_log", "SELECT relay.parked",
+                           "INSERT relay.parked", "UPDATE relay.parked", "DELETE relay.parked",
+                           "INSERT relay.parking_log"));
 }
 
 TEST_F(GrantsTest, DB1_NoRoleOfAServiceIsMoreThanALogin) {

@@ -62,7 +62,7 @@ class RoundTripTest : public support::PgTest {
   // Everything our schemas hold, but the ledger, as text.
   [[nodiscard]] std::string Catalogue() const {
     constexpr pg::Query kCatalogue{"catalogue", R"sql(
-      WITH ours AS (SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('auth', 'otp', 'public')),
+      WITH ours AS (SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('auth', 'otp', 'relay', 'public')),
       line (line) AS (
         SELECT concat_ws(' ', n.nspname, c.relname, c.relkind, c.relacl, c.reloptions,
                          pg_get_expr(c.relpartbound, c.oid), c.relreplident)

@@ -43,6 +43,7 @@ std::vector<Statement> AllStatements() {
   std::vector<Statement> statements;
   AddFolder(statements, "services/auth/store/sql", "countersign_auth", "\"$user\", public");
   AddFolder(statements, "services/otp/store/sql", "countersign_otp", "\"$user\", public");
+  AddFolder(statements, "services/outbox-relay/sql", "countersign_relay", "\"$user\", public");
   AddFolder(statements, "tools/countersignctl/sql", "", "auth");
   std::ranges::sort(statements, {}, &Statement::file);
   return statements;

@@ -13,11 +13,16 @@ namespace {
 // the session's lock_timeout.
 constexpr auto kLimit = std::chrono::hours(6);
 
-// There are two schemas and both are ours: literal statements need no quoting.
+// There are three schemas and all are ours: literal statements need no quoting.
 constexpr std::string_view LedgerOf(std::string_view schema) {
   if (schema == "auth") {
     return "CREATE SCHEMA IF NOT EXISTS auth;"
            "CREATE TABLE IF NOT EXISTS auth.schema_migrations (name text PRIMARY KEY,"
+           " checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())";
+  }
+  if (schema == "relay") {
+    return "CREATE SCHEMA IF NOT EXISTS relay;"
+           "CREATE TABLE IF NOT EXISTS relay.schema_migrations (name text PRIMARY KEY,"
            " checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())";
   }
   return "CREATE SCHEMA IF NOT EXISTS otp;"
