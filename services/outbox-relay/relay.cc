@@ -101,7 +101,9 @@ void Relay::Run(const std::stop_token& stop) {
     }
     observer_.Reconnected(cause);
     observer_.Trouble(cause + ": " + why);
-    if (SteadyClock::now() - begun > kSettled) pause = kFirstPause;
+    if (SteadyClock::now() - begun > kSettled || std::exchange(parked_one_, false)) {
+      pause = kFirstPause;
+    }
     logger_.Error("relaying was interrupted",
                   {{"cause", cause}, {"why", why}, {"pause_ms", pause.count()}});
     Pause(stop, pause);

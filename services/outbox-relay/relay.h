@@ -106,8 +106,12 @@ class Relay {
     std::string event_id;
     std::string why;
     bool topic = false;          // the whole topic is refused
-    bool alone = false;          // it is on its way with nothing beside it
     bool refused_alone = false;  // so it is its own fault
+    // From the suspect on so many events are sent one by one: as many as may have been in the
+    // request.
+    std::size_t to_send_alone = 0;
+    bool reached = false;
+    std::string alone{};  // the one on its way
   };
   // Where a key is being released: what Kafka has of it already, and what came now.
   struct Releasing {
@@ -197,6 +201,7 @@ class Relay {
   SteadyTime parking_asked_;
   std::optional<Suspect> suspect_;
   std::map<std::string, std::string, std::less<>> refused_topics_;  // and why
+  bool parked_one_ = false;  // so the next pause is a short one
   std::optional<Releasing> releasing_;
 
   Decoder decoder_;

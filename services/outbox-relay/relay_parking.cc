@@ -37,28 +37,31 @@ bool Relay::Waits(const OutboxRow& row) const {
   return true;
 }
 
-// A request that is refused may hold many events. So the one that was named is sent by itself: if
-// it is taken, another one of its request is to blame and will be named next.
+// A request that is refused may hold many events, and Kafka does not say which is to blame. So they
+// are sent again one by one, until one is refused that had nothing beside it.
 bool Relay::MayGo(std::string_view event_id) {
   if (!suspect_) return true;
-  const bool is_it = suspect_->event_id == event_id;
-  if ((is_it || suspect_->alone) && progress_.acknowledgements().InFlight() > 0) return false;
-  if (is_it) {
-    suspect_->alone = true;
-  } else if (suspect_->alone) {
+  if (suspect_->event_id == event_id) suspect_->reached = true;
+  if (!suspect_->reached) return true;
+  if (progress_.acknowledgements().InFlight() > 0) return false;
+  if (suspect_->to_send_alone == 0) {
     suspect_.reset();
+    return true;
   }
+  --suspect_->to_send_alone;
+  suspect_->alone = event_id;
   return true;
 }
 
 void Relay::SuspectRefused(const kafka::Delivery& delivery) {
   const auto event_id = delivery.Header("ce_id");
   if (!delivery.RefusedForGood() || event_id.empty()) return;
-  const bool alone = suspect_ && suspect_->alone && suspect_->event_id == event_id;
+  const bool alone = suspect_ && suspect_->alone == event_id;
   suspect_ = Suspect{.event_id = event_id,
                      .why = delivery.Reason(),
                      .topic = delivery.TopicRefused(),
-                     .refused_alone = alone};
+                     .refused_alone = alone,
+                     .to_send_alone = progress_.acknowledgements().InFlight()};
 }
 
 bool Relay::Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle,
@@ -81,6 +84,7 @@ bool Relay::Park(const Table& table, const OutboxRow& row, const Obstacle& obsta
                  .event_id = std::string(row.event_id)},
                 obstacle.why);
   Failpoint("after_park");
+  parked_one_ = true;
   const bool whole_topic =
       (suspect_ && suspect_->topic && suspect_->event_id == row.event_id) || held_;
   if (whole_topic) refused_topics_.emplace(row.topic, obstacle.why);

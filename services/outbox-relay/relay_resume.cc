@@ -44,7 +44,12 @@ bool Relay::Connect(const std::stop_token& stop) {
   RequirePublications(*connection);
   if (settings_.on_refusal == OnRefusal::kPark) parking_.Load();
   observer_.Parked(parking_.size());
-  if (suspect_) suspect_->alone = false;
+  // What an earlier session began to release is begun again before anything else.
+  parking_asked_ = {};
+  if (suspect_) {
+    suspect_->reached = false;
+    suspect_->alone.clear();
+  }
   auto slot = connection->FindSlot(settings_.slot);
   const auto checkpoint = OwnCheckpoint();
   const auto start = Decide(*connection, server, slot, checkpoint);

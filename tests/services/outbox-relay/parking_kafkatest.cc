@@ -173,6 +173,32 @@ TEST_F(ParkingTest, WhatIsRefusedAgainWhenItIsUnparkedStaysParked) {
   EXPECT_EQ(topic.AwaitRecords(1)[0].value, "3");
 }
 
+// The release is cut short by another refusal, and begun again where nothing of it is doubled.
+TEST_F(ParkingTest, ASecondCulpritOfAKeyIsParkedAndWhatCameBeforeItIsNotDoubled) {
+  const Topic topic(1, {{"max.message.bytes", "3000"}});
+  const std::string large = "\"" + std::string(10'000, 'x') + "\"";
+  const auto relay = Start(Parks());
+  Append(topic.name(), "a", large);
+  std::vector<std::string> expected;
+  for (int i = 2; i <= 30; ++i) {
+    Append(topic.name(), "a", std::to_string(i));
+    expected.push_back(std::to_string(i));
+  }
+  Append(topic.name(), "a", large);
+  Append(topic.name(), "a", "32");
+  AwaitParked(1);
+  AwaitConfirmed();
+  Ask("a", "skip");
+  EXPECT_TRUE(Eventually([&] { return Actions().size() == 2; })) << relay->Log();
+  AwaitConfirmed();
+  EXPECT_EQ(topic.Values(), expected);
+  EXPECT_THAT(Actions(), ElementsAre("parked", "parked"));
+  Ask("a", "skip");
+  AwaitParked(0);
+  expected.emplace_back("32");
+  EXPECT_EQ(topic.Values(), expected);
+}
+
 TEST_F(ParkingTest, ARestartedRelayKnowsWhatIsParked) {
   const Topic topic(1);
   {
