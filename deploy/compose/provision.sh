@@ -39,11 +39,12 @@ END
 done
 put operator pgpass <<<"*:*:*:countersign_owner:$(cat postgres/owner.password)"
 [ -s kafka/cluster_id ] || openssl rand 16 | base64 | tr '+/' '-_' | tr -d '=' | put kafka cluster_id
-# The provider's secret is the operator's own; without one it stays as it is.
+# The provider's secret is the operator's own; without one it stays as it is. It may not be empty, so with
+# provider log, which has none, the file says so.
 if [ -s "${TWILIO_API_SECRET:-/dev/null}" ]; then
   put otp twilio.api_secret <"$TWILIO_API_SECRET"
 elif [ ! -e otp/twilio.api_secret ]; then
-  put otp twilio.api_secret </dev/null
+  put otp twilio.api_secret <<<"no secret was given"
 fi
 
 if [ -e operator/certificates ] && openssl x509 -in operator/ca.pem -noout -checkend $((30 * 86400)) >/dev/null; then
