@@ -20,8 +20,6 @@ def stack(tmp_path_factory):
     if not possible():
         pytest.skip("needs root and namespaces")
     base = tmp_path_factory.mktemp("compose")
-    for folder in (base, *base.parents[:2]):
-        folder.chmod(0o755)   # containers' users walk through them
     prefix = install(base / "prefix")
     prefix.chmod(0o755)
     services = load({"COUNTERSIGN_VERSION": "0.0.0"})["services"]
@@ -117,7 +115,6 @@ def test_certificates_that_run_out_are_made_anew_and_passwords_stay(stack, tmp_p
     """On copies: the running stack goes on with its own."""
     other = Containers(tmp_path / "run", stack.prefix, stack.services)
     try:
-        tmp_path.chmod(0o755)
         assert "certificates made" in other.run("secrets")
         before = secrets_of(other)
         authority = other.volume("secrets-operator") / "ca.pem"

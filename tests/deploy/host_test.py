@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from tests.support.container import possible
 from tests.support.host import Host, install
 from tests.support.observe import metric, wait_for
 
@@ -165,6 +166,26 @@ def test_the_operators_command_has_its_environment(host, prefix):
     lag = host.run(prefix, "ctl", "outbox", "status")
     assert lag.returncode == 0, lag.stderr
     assert host.run(prefix, "no-such-verb").returncode == 64
+
+
+def test_the_key_rings_belong_to_the_user_of_auth_and_otp(prefix, provisioned, tmp_path):
+    if not possible():
+        pytest.skip("needs root and namespaces")
+    for name, line in (("passwd", "countersign:x:30001:30001::/:/bin/false"), ("group", "countersign:x:30001:")):
+        (tmp_path / name).write_text((pathlib.Path("/etc") / name).read_text() + line + "\n")
+    other = Host(tmp_path / "host", provisioned)
+    other.etc.mkdir()
+    # In a mount namespace, below a folder that the user can walk through.
+    enter = f"""mount --bind {tmp_path}/passwd /etc/passwd; mount --bind {tmp_path}/group /etc/group
+                mount -t tmpfs -o mode=755 tmpfs /mnt; mkdir /mnt/etc /mnt/release
+                mount --bind {other.etc} /mnt/etc; mount --bind {prefix} /mnt/release; chmod 755 /mnt/release
+                exec /mnt/release/sbin/countersign-host provision"""
+    done = subprocess.run(["unshare", "--mount", "--propagation", "private", "bash", "-ec", enter], capture_output=True, text=True,
+                          check=False, env=other.environment(COUNTERSIGN_USER="countersign", COUNTERSIGN_ETC="/mnt/etc"))
+    assert done.returncode == 0, done.stderr
+    owners = {file.stat().st_uid for file in (other.etc / "keys").rglob("*")}
+    assert owners == {30001}
+    assert (other.etc / "tls").stat().st_gid == 30001 and (other.etc / "secrets").stat().st_uid == 0
 
 
 def test_systemd_makes_the_user(prefix, tmp_path):
