@@ -88,6 +88,14 @@ kafka-consume: ## print events of TOPIC (default auth.log) from the beginning
 outbox-status: ## how far the relay is behind
 	@$(IN_STACK) $(CTL) outbox status
 
+##@ Deploy
+img: ## build the container image countersign:VERSION
+	@deploy/compose.sh image
+compose-up: img ## roll this version out with Docker Compose on this host: provision, migrate, start
+	@deploy/compose.sh up
+compose-down: ## stop it; what it holds is kept
+	@deploy/compose.sh down
+
 ##@ Release
 docs: build ## print docs/configuration.md, docs/errors.md and the dashboard from the code
 	@build/release/bin/print_reasons >docs/errors.md
@@ -98,4 +106,4 @@ release: setup-check ## make the current api/ the baseline that later changes mu
 
 .PHONY: help docs setup demo up down build build-asan build-debug gen-pb install clean test test-deps-up test-deps-down test-full check \
   setup-check setup-full fmt bench run migrate-up migrate-down migrate-status kafka-topics kafka-consume \
-  outbox-status release
+  outbox-status img compose-up compose-down release

@@ -19,7 +19,7 @@ def files_below(folder):
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
-def test_binaries_migrations_topics_examples_and_monitoring_are_installed_and_nothing_else(prefix):
+def test_what_running_it_needs_is_installed_and_nothing_else(prefix):
     migrations = {f"share/countersign/{file.relative_to(ROOT)}" for file in (ROOT / "migrations").rglob("*.sql")}
     assert files_below(prefix) == migrations | {
         "bin/countersign-auth", "bin/countersign-otp", "bin/countersign-relay", "bin/countersignctl",
@@ -27,7 +27,17 @@ def test_binaries_migrations_topics_examples_and_monitoring_are_installed_and_no
         "share/countersign/config/auth.example.yaml", "share/countersign/config/otp.example.yaml",
         "share/countersign/config/relay.example.yaml",
         "share/countersign/monitoring/alerts.yaml", "share/countersign/monitoring/dashboard.json",
-        "share/countersign/monitoring/prometheus.yaml"}
+        "share/countersign/monitoring/prometheus.yaml", "share/doc/countersign/deploy.md",
+        "share/doc/countersign/operations.md", "sbin/countersign-host", "lib/sysusers.d/countersign.conf"} | {
+            f"lib/systemd/system/{name}" for name in (
+                "countersign-auth.service", "countersign-otp.service", "countersign-relay@.service",
+                "countersign-migrate.service", "countersign-keys.service", "countersign-keys.timer")}
+
+
+def test_the_units_name_what_was_installed(prefix):
+    units = [(prefix / name).read_text() for name in files_below(prefix) if name.startswith("lib/systemd")]
+    assert not [text for text in units if "@PREFIX@" in text]
+    assert sum(f"ExecStart={prefix}/bin/" in text for text in units) == 5
 
 
 def control(prefix, tmp_path, *words, **environment):

@@ -144,6 +144,18 @@ def test_servers_for_tests_by_hand(copy):
     assert not copy.sandbox.left_after()
 
 
+def test_the_targets_for_docker_say_when_it_does_not_answer(copy):
+    """Whatever this machine has: a docker without a daemon. What they do with one: compose_test.py."""
+    folder = copy.folder / "no-daemon"
+    folder.mkdir()
+    (folder / "docker").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "docker").chmod(0o755)
+    path = f"PATH={folder}:{os.environ['PATH']}"
+    said = [copy.make("img", path, code=MAKE_FAILED), copy.make("compose-up", path, code=MAKE_FAILED),
+            copy.make("compose-down", path, code=MAKE_FAILED)]
+    assert all("the docker daemon does not answer" in out for out in said)
+
+
 def test_clean_leaves_what_git_knows(copy):
     copy.make("test-deps-up")
     copy.make("clean")
