@@ -72,8 +72,10 @@ std::vector<std::string> ReplicationConnection::Select(const RowsSince& rows) {
   query += " ORDER BY " + Quoted(rows.order_by);
   (void)Query(query, "reading a table");
   const Rows none = Query(std::string("FETCH 0 FROM ") + kCursor, "reading a table");
+  const int count = PQnfields(none.get());
   std::vector<std::string> columns;
-  for (int i = 0; i < PQnfields(none.get()); ++i) columns.emplace_back(PQfname(none.get(), i));
+  columns.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) columns.emplace_back(PQfname(none.get(), i));
   return columns;
 }
 
@@ -100,8 +102,10 @@ std::vector<TableName> ReplicationConnection::PublishedTables(std::string_view p
       Query("SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = " +
                 Literal(publication) + " ORDER BY 1, 2",
             "listing the tables of a publication");
+  const int count = PQntuples(rows.get());
   std::vector<TableName> tables;
-  for (int i = 0; i < PQntuples(rows.get()); ++i) {
+  tables.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
     tables.push_back({PQgetvalue(rows.get(), i, 0), PQgetvalue(rows.get(), i, 1)});
   }
   return tables;

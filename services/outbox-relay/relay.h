@@ -99,6 +99,8 @@ class Relay {
     std::string_view topic{};
     std::string trace_id{};
     bool queue_full = false;
+    bool whole_topic = false;  // what is refused is not this event alone
+    bool may_pass = false;     // it is worth waiting for
   };
 
   // An event that the cluster refused, perhaps only for what was in the same request.
@@ -166,8 +168,7 @@ class Relay {
   [[nodiscard]] bool Waits(const OutboxRow& row) const;
   // False if the event must wait until what is on its way is known.
   [[nodiscard]] bool MayGo(std::string_view event_id);
-  [[nodiscard]] bool Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle,
-                            bool for_good);
+  [[nodiscard]] bool Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle);
   [[nodiscard]] bool Park(const Table& table, const OutboxRow& row, const Obstacle& obstacle);
   void SuspectRefused(const kafka::Delivery& delivery);
   void ReleaseWanted(const std::stop_token& stop);

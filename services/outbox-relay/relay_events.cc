@@ -98,16 +98,17 @@ bool Relay::TryProduce(const Readable<Table>& table) {
   const auto built = header_builder_.Build(*row, table->source, commit_lsn_);
   if (!built) {
     return Refuse(*table, *row,
-                  {.why = built.error(), .event_id = row->event_id, .topic = row->topic}, true);
+                  {.why = built.error(), .event_id = row->event_id, .topic = row->topic});
   }
   Obstacle obstacle{.event_id = row->event_id, .topic = row->topic, .trace_id = TraceId(**built)};
   if (const auto refused = refused_topics_.find(row->topic); refused != refused_topics_.end()) {
     obstacle.why = refused->second;
-    return Refuse(*table, *row, obstacle, true);
+    return Refuse(*table, *row, obstacle);
   }
   if (suspect_ && suspect_->refused_alone && suspect_->event_id == row->event_id) {
     obstacle.why = suspect_->why;
-    return Refuse(*table, *row, obstacle, true);
+    obstacle.whole_topic = suspect_->topic;
+    return Refuse(*table, *row, obstacle);
   }
   if (!MayGo(row->event_id)) return Hold({.queue_full = true});
   kafka::Headers headers((*built)->size());
@@ -127,10 +128,11 @@ bool Relay::TryProduce(const Readable<Table>& table) {
       return Hold(obstacle);
     case kafka::Produced::kTooLarge:
       obstacle.why = "larger than Kafka messages may be";
-      return Refuse(*table, *row, obstacle, true);
+      return Refuse(*table, *row, obstacle);
     case kafka::Produced::kUnknownTopic:
       obstacle.why = "the topic does not exist";
-      return Refuse(*table, *row, obstacle, false);
+      obstacle.whole_topic = obstacle.may_pass = true;
+      return Refuse(*table, *row, obstacle);
     default:
       obstacle.why = "no kafka broker answers";
       return Hold(obstacle);

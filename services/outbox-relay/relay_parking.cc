@@ -64,12 +64,11 @@ void Relay::SuspectRefused(const kafka::Delivery& delivery) {
                      .to_send_alone = progress_.acknowledgements().InFlight()};
 }
 
-bool Relay::Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle,
-                   bool for_good) {
+bool Relay::Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle) {
   if (settings_.on_refusal == OnRefusal::kHold) return Hold(obstacle);
   const bool waited =
       held_ && !held_->queue_full && SteadyClock::now() - held_->since >= settings_.park_after;
-  if (!for_good && !waited) return Hold(obstacle);
+  if (obstacle.may_pass && !waited) return Hold(obstacle);
   return Park(table, row, obstacle);
 }
 
@@ -85,9 +84,7 @@ bool Relay::Park(const Table& table, const OutboxRow& row, const Obstacle& obsta
                 obstacle.why);
   Failpoint("after_park");
   parked_one_ = true;
-  const bool whole_topic =
-      (suspect_ && suspect_->topic && suspect_->event_id == row.event_id) || held_;
-  if (whole_topic) refused_topics_.emplace(row.topic, obstacle.why);
+  if (obstacle.whole_topic) refused_topics_.emplace(row.topic, obstacle.why);
   if (suspect_ && suspect_->event_id == row.event_id) suspect_.reset();
   if (releasing_ && releasing_->lane == lane) releasing_->parked_again = true;
   logger_.Error("kafka refuses an event for good: it and later ones of its key wait",

@@ -158,6 +158,21 @@ TEST_F(ParkingTest, OfARefusedRequestOnlyTheCulpritIsParked) {
             "k13");
 }
 
+TEST_F(ParkingTest, OneLargeEventAmongMoreThanFitTheQueueParksOneKey) {
+  const Topic topic(1);
+  auto settings = Parks();
+  settings.kafka.queue_messages = 10;
+  const auto relay = Start(settings);
+  db_->ExecuteScript("BEGIN");
+  for (int i = 1; i <= 200; ++i) {
+    Append(topic.name(), "k" + std::to_string(i), i % 50 == 0 ? kTooLarge : std::to_string(i));
+  }
+  db_->ExecuteScript("COMMIT");
+  AwaitParked(4);
+  AwaitConfirmed();
+  EXPECT_EQ(topic.Values().size(), 196U);
+}
+
 TEST_F(ParkingTest, WhatIsRefusedAgainWhenItIsUnparkedStaysParked) {
   const Topic topic(1);
   const auto relay = Start(Parks());
