@@ -162,6 +162,7 @@ bool Relay::EndsHere(const std::stop_token& stop) {
 
 bool Relay::ReadAvailable(const std::stop_token& stop) {
   for (int i = 0; i < kReadBudget; ++i) {
+    StayAwake();
     if (held_ && !TryHeld()) return false;
     if (progress_.acknowledgements().Full() || EndsHere(stop)) return false;
     const auto frame = stream_->Read();
@@ -171,7 +172,20 @@ bool Relay::ReadAvailable(const std::stop_token& stop) {
   return true;
 }
 
+// A process that was frozen finds in its socket what PostgreSQL sent before it hung up, and another
+// relay has long since brought it.
+void Relay::StayAwake() {
+  const auto now = SteadyClock::now();
+  const auto slept = now - std::exchange(awake_, now);
+  if (slept < settings_.takeover_after) return;
+  throw pg::ReplicationFault(
+      "frozen", "no turn for " +
+                    std::to_string(std::chrono::duration_cast<milliseconds>(slept).count()) +
+                    " ms: another relay may lead by now");
+}
+
 void Relay::SendStatusIfDue() {
+  StayAwake();
   const auto age = SteadyClock::now() - status_sent_;
   const bool progress = progress_.acknowledgements().Confirmed() > confirmed_;
   if (age >= status_interval_ || (progress && age >= kConfirmInterval)) SendStatus();

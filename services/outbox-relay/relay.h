@@ -159,13 +159,17 @@ class Relay {
 
   [[nodiscard]] bool ReadAvailable(const std::stop_token& stop);
   [[nodiscard]] bool EndsHere(const std::stop_token& stop);
+  void StayAwake();
   void Handle(const pg::Frame& frame);
   void HandleInsert(const Insert& insert);
   [[nodiscard]] bool TryHeld();
   [[nodiscard]] bool TryProduce(const Readable<Table>& table);
+  [[nodiscard]] kafka::Produced Produce(const OutboxRow& row, const std::vector<Header>& headers);
   [[nodiscard]] bool Hold(const Obstacle& obstacle);
 
   [[nodiscard]] bool Waits(const OutboxRow& row) const;
+  // Says why in `obstacle`.
+  [[nodiscard]] bool IsKnownToBeRefused(const OutboxRow& row, Obstacle& obstacle) const;
   // False if the event must wait until what is on its way is known.
   [[nodiscard]] bool MayGo(std::string_view event_id);
   [[nodiscard]] bool Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle);
@@ -216,6 +220,7 @@ class Relay {
   Lsn confirmed_;  // as last told to the server
   SteadyTime status_sent_;
   SteadyTime checkpoint_tried_;
+  SteadyTime awake_;  // when this thread last had its turn, while it streams
   std::optional<SteadyTime> stopping_since_;
   std::chrono::milliseconds status_interval_{1000};
 };

@@ -96,47 +96,43 @@ bool Relay::TryProduce(const Readable<Table>& table) {
     return true;
   }
   const auto built = header_builder_.Build(*row, table->source, commit_lsn_);
+  Obstacle obstacle{.event_id = row->event_id, .topic = row->topic};
   if (!built) {
-    return Refuse(*table, *row,
-                  {.why = built.error(), .event_id = row->event_id, .topic = row->topic});
-  }
-  Obstacle obstacle{.event_id = row->event_id, .topic = row->topic, .trace_id = TraceId(**built)};
-  if (const auto refused = refused_topics_.find(row->topic); refused != refused_topics_.end()) {
-    obstacle.why = refused->second;
+    obstacle.why = built.error();
     return Refuse(*table, *row, obstacle);
   }
-  if (suspect_ && suspect_->refused_alone && suspect_->event_id == row->event_id) {
-    obstacle.why = suspect_->why;
-    obstacle.whole_topic = suspect_->topic;
+  if (IsKnownToBeRefused(*row, obstacle)) {
+    obstacle.trace_id = TraceId(**built);
     return Refuse(*table, *row, obstacle);
   }
   if (!MayGo(row->event_id)) return Hold({.queue_full = true});
-  kafka::Headers headers((*built)->size());
-  for (const auto& [name, value] : **built) headers.Add(name, value);
+  const auto produced = Produce(*row, **built);
+  if (produced == kafka::Produced::kQueued) return true;
+  if (produced == kafka::Produced::kQueueFull) return Hold({.queue_full = true});
+  obstacle.trace_id = TraceId(**built);
+  if (produced == kafka::Produced::kUnreachable) {
+    obstacle.why = "no kafka broker answers";
+    return Hold(obstacle);
+  }
+  obstacle.whole_topic = obstacle.may_pass = produced == kafka::Produced::kUnknownTopic;
+  obstacle.why =
+      obstacle.whole_topic ? "the topic does not exist" : "larger than Kafka messages may be";
+  return Refuse(*table, *row, obstacle);
+}
+
+kafka::Produced Relay::Produce(const OutboxRow& row, const std::vector<Header>& headers) {
+  kafka::Headers record_headers(headers.size());
+  for (const auto& [name, value] : headers) record_headers.Add(name, value);
   const auto token = progress_.AddEvent();
   const auto produced = producer_->Produce(
-      {.topic = row->topic, .key = row->key, .value = row->payload, .token = token}, headers);
+      {.topic = row.topic, .key = row.key, .value = row.payload, .token = token}, record_headers);
   if (produced == kafka::Produced::kQueued) {
-    if (releasing_) releasing_->brought.Add(IdentityOf(row->event_id));
+    if (releasing_) releasing_->brought.Add(IdentityOf(row.event_id));
     Failpoint("after_produce");
-    return true;
+  } else {
+    progress_.TakeBack();
   }
-  progress_.TakeBack();
-  switch (produced) {
-    case kafka::Produced::kQueueFull:
-      obstacle.queue_full = true;
-      return Hold(obstacle);
-    case kafka::Produced::kTooLarge:
-      obstacle.why = "larger than Kafka messages may be";
-      return Refuse(*table, *row, obstacle);
-    case kafka::Produced::kUnknownTopic:
-      obstacle.why = "the topic does not exist";
-      obstacle.whole_topic = obstacle.may_pass = true;
-      return Refuse(*table, *row, obstacle);
-    default:
-      obstacle.why = "no kafka broker answers";
-      return Hold(obstacle);
-  }
+  return produced;
 }
 
 bool Relay::Hold(const Obstacle& obstacle) {

@@ -55,6 +55,8 @@ bool Relay::MayGo(std::string_view event_id) {
 
 void Relay::SuspectRefused(const kafka::Delivery& delivery) {
   const auto event_id = delivery.Header("ce_id");
+  // What is held is tried again and again, beside others: the cluster may take it one day.
+  if (settings_.on_refusal == OnRefusal::kHold) return;
   if (!delivery.RefusedForGood() || event_id.empty()) return;
   const bool alone = suspect_ && suspect_->alone == event_id;
   suspect_ = Suspect{.event_id = event_id,
@@ -62,6 +64,17 @@ void Relay::SuspectRefused(const kafka::Delivery& delivery) {
                      .topic = delivery.TopicRefused(),
                      .refused_alone = alone,
                      .to_send_alone = progress_.acknowledgements().InFlight()};
+}
+
+bool Relay::IsKnownToBeRefused(const OutboxRow& row, Obstacle& obstacle) const {
+  if (const auto topic = refused_topics_.find(row.topic); topic != refused_topics_.end()) {
+    obstacle.why = topic->second;
+    return true;
+  }
+  if (!suspect_ || !suspect_->refused_alone || suspect_->event_id != row.event_id) return false;
+  obstacle.why = suspect_->why;
+  obstacle.whole_topic = suspect_->topic;
+  return true;
 }
 
 bool Relay::Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle) {

@@ -71,6 +71,7 @@ bool Relay::Connect(const std::stop_token& stop) {
   seen_ = std::max(server.flushed, from);
   confirmed_ = from;
   status_interval_ = settings_.takeover_after / 3;
+  awake_ = SteadyClock::now();
   logger_.Info("streaming", {{"slot", settings_.slot},
                              {"from", ToString(from)},
                              {"server_at", ToString(server.flushed)},
