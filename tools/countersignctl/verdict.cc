@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <initializer_list>
+#include <utility>
 
 #include "libs/crypto/digest.h"
 #include "services/outbox-relay/tail.h"
@@ -114,10 +115,10 @@ void Verdict::AddRecord(const TopicRecord& record) {
     return;
   }
   if (!first) ++duplicates_;
-  if (!elsewhere && first) Order(record, *entry);
+  if (!elsewhere) Order(record, *entry, first);
 }
 
-void Verdict::Order(const TopicRecord& record, const Entry& entry) {
+void Verdict::Order(const TopicRecord& record, const Entry& entry, bool first) {
   const auto& event = record.event;
   auto& lane = lanes_[Digest({event.source, event.topic, event.key})];
   if (lane.partition < 0) lane.partition = record.partition;
@@ -129,6 +130,7 @@ void Verdict::Order(const TopicRecord& record, const Entry& entry) {
     }
     return;
   }
+  if (!first) return;
   if (entry.id <= lane.last_id) {
     Note(Finding::kOutOfOrder, Describe(entry) + " at " + Where(record));
     return;

@@ -3,6 +3,7 @@
 // tried with planted faults. One event costs kBytesAnEvent, one key kBytesAKey, whatever their size.
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -127,7 +128,7 @@ class Verdict {
   [[nodiscard]] static std::uint64_t DigestOf(const EventFacts& event);
   [[nodiscard]] Entry* Find(const EventFacts& event, std::uint64_t digest);
   void AddUnknown(const TopicRecord& record, std::uint64_t digest);
-  void Order(const TopicRecord& record, const Entry& entry);
+  void Order(const TopicRecord& record, const Entry& entry, bool first);
   void Note(Finding finding, const std::string& what);
   [[nodiscard]] static std::string Where(const TopicRecord& record);
   [[nodiscard]] std::string Describe(const Entry& entry) const;
@@ -136,7 +137,7 @@ class Verdict {
   Instant until_;
   Numbers topics_;
   Numbers sources_;
-  std::vector<Entry> rows_;
+  std::deque<Entry> rows_;  // grows without a copy of itself
   std::unordered_map<std::uint64_t, Lane> lanes_;
   std::map<std::string, UnknownRecord, std::less<>> unknown_;
   std::array<Found, kFindings.size()> found_;

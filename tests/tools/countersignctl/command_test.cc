@@ -20,7 +20,7 @@ using Words = std::vector<std::string>;
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (auto group : {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(),
-                     OutboxCommands(), EventsCommands()}) {
+                     OutboxCommands(), EventsCommands(), RelayReplayCommands(), RelayVerifyCommands()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   return all;
