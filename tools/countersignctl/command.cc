@@ -15,8 +15,9 @@ namespace {
 
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (auto group : {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(),
-                     OutboxCommands(), EventsCommands(), RelayReplayCommands(), RelayVerifyCommands()}) {
+  for (auto group :
+       {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(), OutboxCommands(),
+        EventsCommands(), RelayReplayCommands(), RelayVerifyCommands()}) {
     std::ranges::move(group, std::back_inserter(all));
   }
   return all;

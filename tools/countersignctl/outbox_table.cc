@@ -78,9 +78,9 @@ OutboxTable::OutboxTable(pg::Connection& connection, std::string_view name, cons
 
 std::map<std::string, std::int64_t> OutboxTable::CountByTopic(const RowFilter& filter) {
   const std::string name = "count " + table_.name;
-  const auto rows = connection_.Execute({name, count_}, filter.after, filter.last, filter.since,
-                                        filter.until, pg::Column(filter.event_ids),
-                                        pg::Column(filter.topics), filter.key);
+  const auto rows =
+      connection_.Execute({name, count_}, filter.after, filter.last, filter.since, filter.until,
+                          pg::Column(filter.event_ids), pg::Column(filter.topics), filter.key);
   std::map<std::string, std::int64_t> counts;
   for (const auto& row : rows) {
     counts.emplace(row.Get<std::string>("topic"), row.Get<std::int64_t>("rows"));

@@ -1,6 +1,6 @@
 #pragma once
-// Reads an outbox table as the relay does, page by page, so that any number of rows costs the memory
-// of one page.
+// Reads an outbox table as the relay does, page by page, so that any number of rows costs the
+// memory of one page.
 #include <cstdint>
 #include <functional>
 #include <limits>

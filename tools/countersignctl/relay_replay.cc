@@ -41,8 +41,8 @@ void ReadIds(const std::string& text, RowFilter& filter) {
   const char* end = text.data() + text.size();
   const auto first = std::from_chars(text.data(), middle, from);
   const auto last = std::from_chars(middle + 1, end, filter.last);
-  if (first.ec != std::errc() || first.ptr != middle || last.ec != std::errc() ||
-      last.ptr != end || filter.last < from) {
+  if (first.ec != std::errc() || first.ptr != middle || last.ec != std::errc() || last.ptr != end ||
+      filter.last < from) {
     throw fault;
   }
   filter.after = from - 1;

@@ -86,8 +86,8 @@ kafka::Produced Replayer::TryProduce(const relay::OutboxRow& row, std::int64_t i
 
 void Replayer::OnDelivery(const kafka::Delivery& delivery) {
   if (!delivery.ok()) {
-    throw Failure(fmt::format("kafka refused event {}: {}", delivery.Header("ce_id"),
-                              delivery.Reason()));
+    throw Failure(
+        fmt::format("kafka refused event {}: {}", delivery.Header("ce_id"), delivery.Reason()));
   }
   in_flight_.erase(static_cast<std::int64_t>(delivery.token));
   ++acknowledged_;
@@ -117,9 +117,8 @@ bool Replayer::Finish(milliseconds limit) {
   const auto end = SteadyClock::now() + limit;
   while (producer_.InFlight() > 0 && SteadyClock::now() < end) {
     try {
-      (void)producer_.Flush(kBeat, [this](const kafka::Delivery& delivery) {
-        OnDelivery(delivery);
-      });
+      (void)producer_.Flush(kBeat,
+                            [this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     } catch (const kafka::FatalFault& fault) {
       Throw(fault);
     }

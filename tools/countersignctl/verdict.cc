@@ -58,6 +58,12 @@ std::uint64_t Verdict::DigestOf(const EventFacts& event) {
   return Digest({event.key, event.type, event.seq, event.value});
 }
 
+void Verdict::AddSource(std::string_view source, Instant since) {
+  Number(sources_, source);
+  sinces_.resize(sources_.size(), since);
+  since_ = std::min(since_, since);
+}
+
 void Verdict::AddRow(const LogRow& row) {
   rows_.push_back({.identity = relay::IdentityOf(row.event.event_id),
                    .digest = DigestOf(row.event),
@@ -97,7 +103,8 @@ void Verdict::AddRecord(const TopicRecord& record) {
   const auto digest = DigestOf(record.event);
   Entry* entry = Find(record.event, digest);
   if (entry == nullptr) {
-    if (record.time >= since_ && record.time < until_) AddUnknown(record, digest);
+    const Instant since = source == sources_.end() ? since_ : sinces_[source->second];
+    if (record.time >= since && record.time < until_) AddUnknown(record, digest);
     return;
   }
   ++records_;
@@ -146,12 +153,13 @@ void Verdict::AddUnknown(const TopicRecord& record, std::uint64_t digest) {
   if (unknown_.size() >= kMostUnknown) {
     return Note(Finding::kInvented, fmt::format("event {} at {}", record.event.event_id, where));
   }
-  const auto [known, added] = unknown_.try_emplace(
-      std::string(record.event.event_id), UnknownRecord{.event_id = std::string(record.event.event_id),
-                                          .source = std::string(record.event.source),
-                                          .where = where,
-                                          .digest = digest,
-                                          .row_id = record.row_id});
+  const auto [known, added] =
+      unknown_.try_emplace(std::string(record.event.event_id),
+                           UnknownRecord{.event_id = std::string(record.event.event_id),
+                                         .source = std::string(record.event.source),
+                                         .where = where,
+                                         .digest = digest,
+                                         .row_id = record.row_id});
   if (!added && !record.replayed) ++duplicates_;
 }
 
@@ -198,8 +206,8 @@ std::string Verdict::Where(const TopicRecord& record) {
 std::string Verdict::Describe(const Entry& entry) const {
   const auto source = std::ranges::find_if(
       sources_, [&](const auto& known) { return known.second == entry.source; });
-  const std::string row = fmt::format("row {} of {}", entry.id,
-                                      source == sources_.end() ? "?" : source->first);
+  const std::string row =
+      fmt::format("row {} of {}", entry.id, source == sources_.end() ? "?" : source->first);
   return entry.is_uuid ? fmt::format("event {} ({})", ToString(entry.identity), row) : row;
 }
 

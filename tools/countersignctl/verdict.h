@@ -1,6 +1,7 @@
 #pragma once
 // Holds what the logs have against what the topics have. Knows neither server, so that it can be
-// tried with planted faults. One event costs kBytesAnEvent, one key kBytesAKey, whatever their size.
+// tried with planted faults. One event costs kBytesAnEvent, one key kBytesAKey, whatever their
+// size.
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -68,8 +69,8 @@ struct UnknownRecord {
   std::int64_t row_id = 0;
 };
 
-// Call AddRow for all rows, RowsComplete, AddRecord for all records of each partition in their
-// order, then Explain for the rows of UnknownRecords, then Finish.
+// Call AddSource for each log, AddRow for all rows, RowsComplete, AddRecord for all records of each
+// partition in their order, then Explain for the rows of UnknownRecords, then Finish.
 class Verdict {
  public:
   static constexpr std::size_t kBytesAnEvent = 40;
@@ -78,11 +79,11 @@ class Verdict {
   // Beyond, a record without a row counts as invented at once.
   static constexpr std::size_t kMostUnknown = 10'000;
 
-  // Records outside [since, until) whose events are not among the rows are left out.
-  Verdict(Instant since, Instant until) : since_(since), until_(until) {}
+  explicit Verdict(Instant until) : until_(until) {}
 
-  // Of the logs that are compared; records of other sources are left out.
-  void AddSource(std::string_view source) { Number(sources_, source); }
+  // One of the logs that are compared, whose rows of [since, until) will be added. Records of other
+  // sources, or outside of that range and of no such row, are left out.
+  void AddSource(std::string_view source, Instant since);
   void AddRow(const LogRow& row);
   void RowsComplete();
   void AddRecord(const TopicRecord& record);
@@ -133,11 +134,12 @@ class Verdict {
   [[nodiscard]] static std::string Where(const TopicRecord& record);
   [[nodiscard]] std::string Describe(const Entry& entry) const;
 
-  Instant since_;
+  Instant since_ = Instant::max();  // the earliest of all logs
   Instant until_;
   Numbers topics_;
   Numbers sources_;
-  std::deque<Entry> rows_;  // grows without a copy of itself
+  std::vector<Instant> sinces_;  // by source
+  std::deque<Entry> rows_;       // grows without a copy of itself
   std::unordered_map<std::uint64_t, Lane> lanes_;
   std::map<std::string, UnknownRecord, std::less<>> unknown_;
   std::array<Found, kFindings.size()> found_;
