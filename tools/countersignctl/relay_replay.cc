@@ -128,15 +128,8 @@ class Replay {
   // False if it was interrupted.
   bool Run() {
     try {
-      std::optional<std::int64_t> next = filter_.after;
-      while (next && !stopped_) {
-        filter_.after = *next;
-        next = table_.Page(filter_, [this](const relay::OutboxRow& row, std::int64_t id) {
-          if (!stopped_) Take(row, id);
-        });
+      while (!SendAll()) {
       }
-      const bool all = replayer_.Finish(stopped_ ? kInterruptLimit : kLastAcknowledgements);
-      if (!all && !stopped_) throw Failure("kafka does not acknowledge");
     } catch (const std::exception&) {
       TellWhereItEnded();
       throw;
@@ -147,10 +140,33 @@ class Replay {
   [[nodiscard]] const Counts& produced() const { return produced_; }
 
  private:
+  // False: to be called again, since Kafka refused a batch of which perhaps one record is to blame.
+  bool SendAll() {
+    try {
+      std::optional<std::int64_t> next = filter_.after;
+      while (next && !stopped_) {
+        filter_.after = *next;
+        next = table_.Page(filter_, [this](const relay::OutboxRow& row, std::int64_t id) {
+          if (!stopped_) Take(row, id);
+        });
+      }
+      const bool all = replayer_.Finish(stopped_ ? kInterruptLimit : kLastAcknowledgements);
+      if (!all && !stopped_) throw Failure("kafka does not acknowledge");
+      return true;
+    } catch (const Refusal& refusal) {
+      if (replayer_.OneByOne() || stopped_) throw Failure(refusal.what());
+      replayer_.BeginAnew();
+      filter_.after = replayer_.done_until();
+      return false;
+    }
+  }
+
   void Take(const relay::OutboxRow& row, std::int64_t id) {
     AwaitTurn();
     stopped_ = Interrupt::Asked() || !replayer_.Produce(row, id);
     if (stopped_) return;
+    if (id <= last_taken_) return;
+    last_taken_ = id;
     ++taken_;
     ++produced_[to_topic_.empty() ? std::string(row.topic) : to_topic_];
     Tell();
@@ -194,6 +210,7 @@ class Replay {
   Ticker ticker_;
   Counts produced_;
   std::int64_t taken_ = 0;
+  std::int64_t last_taken_ = -1;
   bool stopped_ = false;
   SteadyClock::time_point began_ = SteadyClock::now();
   Replayer replayer_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -36,18 +37,33 @@ constexpr int kTimedOut = -185;
 
 Replayer::Replayer(const kafka::ClientSettings& cluster, std::string source, std::string to_topic,
                    OnWait on_wait)
-    : source_(std::move(source)),
+    : cluster_(cluster),
+      source_(std::move(source)),
       to_topic_(std::move(to_topic)),
       on_wait_(std::move(on_wait)),
-      producer_(Settings(cluster)) {}
+      producer_(std::make_unique<kafka::Producer>(Settings(cluster_))) {}
+
+void Replayer::BeginAnew() {
+  again_.merge(in_flight_);
+  in_flight_.clear();
+  producer_ = std::make_unique<kafka::Producer>(Settings(cluster_));
+}
+
+std::int64_t Replayer::done_until() const {
+  auto first = last_ + 1;
+  if (!in_flight_.empty()) first = std::min(first, *in_flight_.begin());
+  if (!again_.empty()) first = std::min(first, *again_.begin());
+  return first - 1;
+}
 
 bool Replayer::Produce(const relay::OutboxRow& row, std::int64_t id) {
+  if (id <= last_ && !again_.contains(id)) return true;  // Kafka has it
   auto news = SteadyClock::now();
   auto acknowledged = acknowledged_;
   for (;;) {
     Drain();
     const auto produced = TryProduce(row, id);
-    if (produced == kafka::Produced::kQueued) return true;
+    if (produced == kafka::Produced::kQueued) return !again_.contains(id) || AwaitOne(id);
     const std::string event = fmt::format("event {}", row.event_id);
     if (produced == kafka::Produced::kTooLarge) {
       throw Failure(event + " is larger than Kafka messages may be");
@@ -64,6 +80,18 @@ bool Replayer::Produce(const relay::OutboxRow& row, std::int64_t id) {
   }
 }
 
+bool Replayer::AwaitOne(std::int64_t id) {
+  const auto end = SteadyClock::now() + kPatience;
+  while (in_flight_.contains(id)) {
+    if (SteadyClock::now() > end) throw kafka::Fault(kTimedOut, "no kafka broker answers");
+    if (!on_wait_()) return false;
+    std::this_thread::sleep_for(kPause);
+    Drain();
+  }
+  again_.erase(id);
+  return true;
+}
+
 kafka::Produced Replayer::TryProduce(const relay::OutboxRow& row, std::int64_t id) {
   // The table does not tell the position of the commit.
   const auto built = headers_.Build(row, source_, {});
@@ -72,14 +100,14 @@ kafka::Produced Replayer::TryProduce(const relay::OutboxRow& row, std::int64_t i
   for (const auto& [name, value] : **built) headers.Add(name, value);
   headers.Add(kReplayHeader, "1");
   const auto produced =
-      producer_.Produce({.topic = to_topic_.empty() ? row.topic : std::string_view(to_topic_),
-                         .key = row.key,
-                         .value = row.payload,
-                         .token = static_cast<std::uint64_t>(id)},
-                        headers);
+      producer_->Produce({.topic = to_topic_.empty() ? row.topic : std::string_view(to_topic_),
+                          .key = row.key,
+                          .value = row.payload,
+                          .token = static_cast<std::uint64_t>(id)},
+                         headers);
   if (produced == kafka::Produced::kQueued) {
     in_flight_.insert(id);
-    last_ = id;
+    last_ = std::max(last_, id);
   }
   return produced;
 }
@@ -95,7 +123,7 @@ void Replayer::OnDelivery(const kafka::Delivery& delivery) {
 
 void Replayer::Drain() {
   try {
-    (void)producer_.Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
+    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
   } catch (const kafka::FatalFault& fault) {
     Throw(fault);
   }
@@ -105,7 +133,7 @@ void Replayer::Throw(const kafka::FatalFault& fault) {
   const auto end = SteadyClock::now() + kRefusalNews;
   while (SteadyClock::now() < end) {
     try {
-      (void)producer_.Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
+      (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     } catch (const kafka::FatalFault&) {  // it is dead, which we know
     }
     std::this_thread::sleep_for(kPause);
@@ -115,10 +143,10 @@ void Replayer::Throw(const kafka::FatalFault& fault) {
 
 bool Replayer::Finish(milliseconds limit) {
   const auto end = SteadyClock::now() + limit;
-  while (producer_.InFlight() > 0 && SteadyClock::now() < end) {
+  while (producer_->InFlight() > 0 && SteadyClock::now() < end) {
     try {
-      (void)producer_.Flush(kBeat,
-                            [this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
+      (void)producer_->Flush(kBeat,
+                             [this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     } catch (const kafka::FatalFault& fault) {
       Throw(fault);
     }

@@ -151,15 +151,27 @@ TEST_F(ReplayTest, TheEventThatKafkaRefusesIsNamed) {
   const Topic topic(1, {{"max.message.bytes", "2000"}});
   AppendNumbers(topic.name(), 1, 2);
   AppendNumbers(topic.name(), 3, 3, 10'000);
+  AppendNumbers(topic.name(), 4, 6);
   const auto refused = Replay({"--since", "10m", "--topic", topic.name()});
   EXPECT_EQ(refused.exit, kFailed);
   EXPECT_THAT(refused.err, AllOf(HasSubstr(EventIdOf(topic.name(), 3)),
                                  HasSubstr("up to id " + std::to_string(IdOf(topic.name(), 2)))));
+  // The others of its batch are no reason to name them, nor to bring them twice.
+  EXPECT_EQ(Numbers(topic.Read()), UpTo(2));
   const auto nowhere =
       Replay({"--since", "10m", "--topic", topic.name(), "--to-topic", support::TopicName()});
   EXPECT_EQ(nowhere.exit, kFailed);
   EXPECT_THAT(nowhere.err,
               AllOf(HasSubstr(EventIdOf(topic.name(), 1)), HasSubstr("there is no topic")));
+}
+
+TEST_F(ReplayTest, ABatchThatIsTooLargeForTheTopicIsSentInParts) {
+  const Topic topic(1, {{"max.message.bytes", "2000"}});
+  AppendNumbers(topic.name(), 1, 200);
+  const auto told = Replay({"--since", "10m", "--topic", topic.name()});
+  EXPECT_EQ(told.exit, kOk) << told.err;
+  EXPECT_THAT(told.out, HasSubstr("200  " + topic.name()));
+  EXPECT_EQ(Numbers(topic.Read()), UpTo(200));
 }
 
 TEST_F(ReplayTest, CtrlCEndsItAndItGoesOnWhereItSaid) {
