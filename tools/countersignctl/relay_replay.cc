@@ -152,6 +152,8 @@ class Replay {
       }
       const bool all = replayer_.Finish(stopped_ ? kInterruptLimit : kLastAcknowledgements);
       if (!all && !stopped_) throw Failure("kafka does not acknowledge");
+      if (replayer_.OneByOne() && !stopped_)
+        throw Failure("rows were dropped from the log meanwhile");
       return true;
     } catch (const Refusal& refusal) {
       if (replayer_.OneByOne() || stopped_) throw Failure(refusal.what());

@@ -114,7 +114,7 @@ kafka::Produced Replayer::TryProduce(const relay::OutboxRow& row, std::int64_t i
 
 void Replayer::OnDelivery(const kafka::Delivery& delivery) {
   if (!delivery.ok()) {
-    throw Failure(
+    throw Refusal(
         fmt::format("kafka refused event {}: {}", delivery.Header("ce_id"), delivery.Reason()));
   }
   in_flight_.erase(static_cast<std::int64_t>(delivery.token));

@@ -77,9 +77,10 @@ class VerifyTest : public relay::RelayTest {
       if (!spoil(record)) continue;
       kafka::Headers headers;
       for (const auto& [header, value] : record.headers) headers.Add(header, value);
+      const auto key = record.key.empty() ? std::string_view{} : std::string_view(record.key);
       ASSERT_TRUE(Eventually([&] {
         producer.Drain([](const kafka::Delivery&) {});
-        return producer.Produce({.topic = topic.name(), .key = record.key, .value = record.value},
+        return producer.Produce({.topic = topic.name(), .key = key, .value = record.value},
                                 headers) == kafka::Produced::kQueued;
       }));
     }
