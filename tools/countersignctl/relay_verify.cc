@@ -27,6 +27,7 @@ VerificationSettings ReadSettings(const Arguments& arguments) {
       .until = TimeOption(arguments, "until", now).value_or(now - kUnderWay),
       .wait = std::chrono::seconds(arguments.Number("wait", 0, 3'600)),
       .most_rows = arguments.Number("max-rows", 1, 1'000'000'000)};
+  if (settings.tables.empty()) throw UsageFault("--tables names none");
   if (const auto slot = arguments.Text("slot"); !slot.empty()) settings.view.slot = slot;
   if (settings.since && *settings.since >= settings.until) {
     throw UsageFault("--since must be before --until, which is 10 s ago if it is not given");

@@ -120,6 +120,7 @@ std::vector<std::int64_t> Verification::Begin(const std::string& topic) {
   settings.client = settings_.cluster;
   const kafka::Consumer consumer(settings);
   const int partitions = consumer.Partitions(topic, kAnswerLimit);
+  if (partitions == 0) return {};
   auto offsets = consumer.OffsetsAt(topic, partitions, earliest_ - kClockMargin, kAnswerLimit);
   for (int partition = 0; partition < partitions; ++partition) {
     const auto low = consumer.QueryWatermarks({topic, partition}, kAnswerLimit).low;

@@ -110,6 +110,7 @@ TEST(CommandTest, WrongUsageExitsWith64AndPrintsNothingElse) {
       {"relay", "replay", "--ids", "1-2", "--database-url", "host=127.0.0.1"},
       {"relay", "verify", "--brokers", "127.0.0.1:1"},
       {"relay", "verify", "--database-url", "host=127.0.0.1"},
+      {"relay", "verify", "--tables", ",", "--brokers", "127.0.0.1:1"},
       {"relay", "verify", "--since", "5s", "--brokers", "127.0.0.1:1"},
       {"keys", "rotate"},
       {"call"},

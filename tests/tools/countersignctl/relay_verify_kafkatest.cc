@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -87,6 +88,12 @@ class VerifyTest : public relay::RelayTest {
     ASSERT_TRUE(producer.Flush(std::chrono::seconds(10), [](const kafka::Delivery&) {}));
   }
   static bool AsItIs(Planted&) { return true; }
+  // A verification has read the logs.
+  [[nodiscard]] bool WaitsForTheRelay() const {
+    return Scalar<bool>(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'countersignctl' "
+        "AND datname = current_database() AND query LIKE '%confirmed_flush_lsn >= $2%')");
+  }
   void AwaitConfirmed() {
     const Lsn end = Now();
     ASSERT_TRUE(Eventually([&] { return Confirmed() >= end; }));
@@ -217,12 +224,7 @@ TEST_F(VerifyTest, ARowThatIsCommittedWhileItReadsIsNotInvented) {
   AppendIn(late, {.topic = topic.name(), .key = "late"});
   nlohmann::json verdict;
   std::thread verifying([&] { verdict = Json(topic, {"--wait", "60"}); });
-  // It has read the log and waits for the relay.
-  EXPECT_TRUE(Eventually([&] {
-    return Scalar<bool>(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'countersignctl' "
-        "AND query LIKE '%confirmed_flush_lsn >= $2%')");
-  }));
+  EXPECT_TRUE(Eventually([&] { return WaitsForTheRelay(); }));
   late.ExecuteScript("COMMIT");
   const auto relay = Start();
   verifying.join();
@@ -246,6 +248,33 @@ TEST_F(VerifyTest, LooksOnlyAtItsRange) {
   EXPECT_EQ(verdict["clean"], true) << verdict;
   EXPECT_EQ(verdict["rows"], 1);
   EXPECT_EQ(verdict["records"], 1);
+}
+
+TEST_F(VerifyTest, OfATopicThatIsGoneEverythingIsLost) {
+  std::string name;
+  {
+    const Topic topic;
+    name = topic.name();
+  }
+  AppendNumbers(name, 1, 3);
+  const auto told = RunCtl({"relay", "verify", "--topics", name, "--until", "0s"},
+                           {{"DATABASE_URL", Conninfo()}, {"KAFKA_BROKERS", support::Brokers()}});
+  EXPECT_EQ(told.exit, kDiffers) << told.err;
+  EXPECT_THAT(told.out, HasSubstr("3 lost"));
+  EXPECT_THAT(told.out, HasSubstr("there is no topic " + name));
+}
+
+TEST_F(VerifyTest, CtrlCEndsItWithoutAVerdict) {
+  const Topic topic;
+  { const auto relay = Start(); }
+  AppendNumbers(topic.name(), 1, 1);
+  Told told;
+  std::thread verifying([&] { told = Verify(topic, {"--wait", "60"}); });
+  EXPECT_TRUE(Eventually([&] { return WaitsForTheRelay(); }));
+  std::raise(SIGINT);
+  verifying.join();
+  EXPECT_EQ(told.exit, kInterrupted);
+  EXPECT_THAT(told.err, HasSubstr("nothing was judged"));
 }
 
 TEST_F(VerifyTest, TooManyRowsAreRefused) {

@@ -139,7 +139,10 @@ TEST_F(VerdictTest, InventedEventsBeyondThoseThatAreRememberedCountToo) {
   for (std::size_t i = 0; i < Verdict::kMostUnknown + 5; ++i) {
     records.push_back({.id = "x" + std::to_string(i)});
   }
+  finish_ = false;
   Hold({}, records);
+  EXPECT_EQ(verdict_.Unknown().size(), Verdict::kMostUnknown);
+  verdict_.Finish(true);
   EXPECT_EQ(Count(Finding::kInvented), static_cast<std::int64_t>(Verdict::kMostUnknown + 5));
   EXPECT_EQ(verdict_.Of(Finding::kInvented).examples.size(), Verdict::kExamples);
 }
@@ -284,6 +287,14 @@ TEST_F(VerdictTest, RowsMayShareAnEventIdIfEachHasItsRecord) {
   const std::vector<Event> events = {{.id = "twice", .row_id = 1, .value = "1"},
                                      {.id = "twice", .row_id = 2, .value = "2"}};
   Hold(events, events);
+  EXPECT_TRUE(verdict_.Clean());
+  EXPECT_EQ(verdict_.duplicates(), 0);
+}
+
+TEST_F(VerdictTest, RowsThatAreAllAlikeNeedARecordEach) {
+  const Event event{.id = "twice"};
+  for (const std::int64_t id : {1, 2}) verdict_.AddRow({.event = event.Facts("1"), .id = id});
+  Hold({}, {event, event});
   EXPECT_TRUE(verdict_.Clean());
   EXPECT_EQ(verdict_.duplicates(), 0);
 }
