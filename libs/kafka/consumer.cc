@@ -285,4 +285,26 @@ Watermarks Consumer::QueryWatermarks(const TopicPartition& partition,
   return marks;
 }
 
+std::vector<std::int64_t> Consumer::OffsetsAt(const std::string& topic, int partitions,
+                                              Instant time, std::chrono::milliseconds limit) const {
+  const auto since = std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
+  const PartitionsHandle list(rd_kafka_topic_partition_list_new(partitions));
+  std::vector<std::int64_t> ends;
+  for (int partition = 0; partition < partitions; ++partition) {
+    ends.push_back(QueryWatermarks({topic, partition}, limit).high);
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset =
+        std::max<std::int64_t>(0, since);
+  }
+  const std::string doing = "asking for offsets of " + topic + " by time";
+  Check(rd_kafka_offsets_for_times(client_.get(), list.get(), static_cast<int>(limit.count())),
+        doing);
+  std::vector<std::int64_t> offsets = ends;
+  for (int i = 0; i < list->cnt; ++i) {
+    const auto& answer = list->elems[i];
+    Check(answer.err, doing);
+    if (answer.offset >= 0) offsets[static_cast<std::size_t>(answer.partition)] = answer.offset;
+  }
+  return offsets;
+}
+
 }  // namespace countersign::kafka

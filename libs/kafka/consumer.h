@@ -112,6 +112,11 @@ class Consumer {
   [[nodiscard]] int Partitions(const std::string& topic, std::chrono::milliseconds limit) const;
   [[nodiscard]] Watermarks QueryWatermarks(const TopicPartition& partition,
                                            std::chrono::milliseconds limit) const;
+  // By partition, the offset of the first record whose time is `time` or later; where there is
+  // none, the end as it was before the question.
+  [[nodiscard]] std::vector<std::int64_t> OffsetsAt(const std::string& topic, int partitions,
+                                                    Instant time,
+                                                    std::chrono::milliseconds limit) const;
 
  private:
   struct State;  // what the client library's callbacks point at

@@ -15,8 +15,9 @@ namespace {
 
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (auto group : {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(),
-                     OutboxCommands(), RelayParkedCommands(), EventsCommands()}) {
+  for (auto group :
+       {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(), OutboxCommands(),
+        EventsCommands(), RelayParkedCommands(), RelayReplayCommands(), RelayVerifyCommands()}) {
     std::ranges::move(group, std::back_inserter(all));
   }
   return all;
@@ -29,7 +30,7 @@ void PrintOverview(const std::vector<Command>& commands, std::ostream& out) {
   }
   fmt::print(out,
              "\nExit codes: 0 done, 1 refused or failed, 3 a status or diff found something to do, "
-             "64 wrong usage,\n69 the database, Kafka or a service is away.\n");
+             "64 wrong usage,\n69 the database, Kafka or a service is away, 130 Ctrl-C.\n");
 }
 
 void PrintHelp(const Command& command, std::ostream& out) {

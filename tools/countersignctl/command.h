@@ -15,6 +15,7 @@ inline constexpr int kFailed = 1;        // refused, or a fault; the text says w
 inline constexpr int kDiffers = 3;       // a status or diff command found something to do
 inline constexpr int kUsage = 64;        // sysexits.h EX_USAGE
 inline constexpr int kUnavailable = 69;  // EX_UNAVAILABLE: the database, Kafka or a service is away
+inline constexpr int kInterrupted = 130;  // Ctrl-C, as a shell tells it
 
 // What the operator must read, without a prefix: exit 1.
 class Failure final : public std::runtime_error {
@@ -48,6 +49,8 @@ inline constexpr Option kJson{"json", "", "machine-readable output"};
 [[nodiscard]] std::vector<Command> RelayParkedCommands();
 [[nodiscard]] std::vector<Command> EventsCommands();
 [[nodiscard]] std::vector<Command> KeysCommands();
+[[nodiscard]] std::vector<Command> RelayReplayCommands();
+[[nodiscard]] std::vector<Command> RelayVerifyCommands();
 
 // Runs the command that the words name; its exit code. All errors are told on `streams.err`.
 [[nodiscard]] int Run(std::span<const std::string> words, const Environment& environment,

@@ -280,5 +280,22 @@ TEST_F(ConsumerTest, EndsWithinSecondsWithoutABroker) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, 8s);
 }
 
+TEST_F(ConsumerTest, FindsWhereATimeBeginsInEachPartition) {
+  const Topic topic(3);
+  Fill(topic, 0, 4);
+  const Consumer consumer(Settings());
+  const auto partition = static_cast<std::size_t>(topic.Read().at(0).partition);
+  // A record's time is in milliseconds.
+  const auto written = SystemClock().Now();
+  ASSERT_TRUE(support::Eventually([&] { return SystemClock().Now() > written + 2ms; }));
+  const auto between = SystemClock().Now();
+  Fill(topic, 4, 4);
+  const auto at = [&](Instant time) { return consumer.OffsetsAt(topic.name(), 3, time, 10s); };
+  EXPECT_EQ(at(Instant::min())[partition], 0);
+  EXPECT_EQ(at(SystemClock().Now() + 1h)[partition], 8) << "the end";
+  EXPECT_EQ(at(Instant::min())[(partition + 1) % 3], 0) << "an empty partition";
+  EXPECT_EQ(at(between)[partition], 4);
+}
+
 }  // namespace
 }  // namespace countersign::kafka

@@ -19,8 +19,9 @@ using Words = std::vector<std::string>;
 
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (auto group : {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(),
-                     OutboxCommands(), EventsCommands()}) {
+  for (auto group :
+       {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(), OutboxCommands(),
+        EventsCommands(), RelayReplayCommands(), RelayVerifyCommands()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   return all;
@@ -66,7 +67,7 @@ TEST(CommandTest, EveryCommandHasHelpThatNamesEachOfItsOptions) {
 }
 
 TEST(CommandTest, AGroupWithoutACommandListsItsCommands) {
-  for (const char* group : {"migrate", "topics", "keys", "outbox", "events"}) {
+  for (const char* group : {"migrate", "topics", "keys", "outbox", "events", "relay"}) {
     const auto help = RunCtl({group, "--help"});
     EXPECT_EQ(help.exit, 0) << help.err;
     EXPECT_THAT(help.out, AllOf(HasSubstr(group), Not(HasSubstr("usage: countersignctl call"))));
@@ -99,6 +100,18 @@ TEST(CommandTest, WrongUsageExitsWith64AndPrintsNothingElse) {
       {"events", "tail"},
       {"events", "tail", "--max", "-1", "--brokers", "127.0.0.1:1"},
       {"outbox", "status"},
+      {"relay", "replay", "--database-url", "host=127.0.0.1", "--brokers", "127.0.0.1:1"},
+      {"relay", "replay", "--ids", "5", "--brokers", "127.0.0.1:1"},
+      {"relay", "replay", "--ids", "5-4", "--brokers", "127.0.0.1:1"},
+      {"relay", "replay", "--ids", "5-x", "--brokers", "127.0.0.1:1"},
+      {"relay", "replay", "--since", "yesterday", "--brokers", "127.0.0.1:1"},
+      {"relay", "replay", "--since", "1m", "--until", "2m", "--brokers", "127.0.0.1:1"},
+      {"relay", "replay", "--ids", "1-2", "--brokers", "127.0.0.1:1"},  // no database
+      {"relay", "replay", "--ids", "1-2", "--database-url", "host=127.0.0.1"},
+      {"relay", "verify", "--brokers", "127.0.0.1:1"},
+      {"relay", "verify", "--database-url", "host=127.0.0.1"},
+      {"relay", "verify", "--tables", ",", "--brokers", "127.0.0.1:1"},
+      {"relay", "verify", "--since", "5s", "--brokers", "127.0.0.1:1"},
       {"keys", "rotate"},
       {"call"},
       {"call", "NoSuchMethod"},
