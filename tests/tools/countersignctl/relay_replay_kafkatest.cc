@@ -235,7 +235,10 @@ TEST_F(ReplayTest, ATableThatIsNotThereIsNamed) {
 class ReplayerTest : public support::KafkaTest {
  protected:
   [[nodiscard]] bool Produce(std::int64_t id) {
-    const relay::OutboxRow row{.event_id = "e", .topic = topic_.name(), .key = "k"};
+    relay::OutboxRow row;
+    row.event_id = "e";
+    row.topic = topic_.name();
+    row.key = "k";
     return replayer_.Produce(row, id);
   }
   const Topic topic_;
