@@ -31,19 +31,18 @@ constexpr std::chrono::seconds kLastAcknowledgements{60};
 constexpr std::chrono::seconds kInterruptLimit{10};
 constexpr milliseconds kBeat{100};
 
+bool ToNumber(std::string_view text, std::int64_t& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
 // "5-9": ids from 5 to 9, both included.
-void ReadIds(const std::string& text, RowFilter& filter) {
-  const auto fault = UsageFault("--ids must be FROM-TO, two whole numbers, for example 100-250");
+void ReadIds(std::string_view text, RowFilter& filter) {
   const auto dash = text.find('-');
-  if (dash == std::string::npos) throw fault;
   std::int64_t from = 0;
-  const char* middle = text.data() + dash;
-  const char* end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), middle, from);
-  const auto last = std::from_chars(middle + 1, end, filter.last);
-  if (first.ec != std::errc() || first.ptr != middle || last.ec != std::errc() || last.ptr != end ||
-      filter.last < from) {
-    throw fault;
+  if (dash == std::string_view::npos || !ToNumber(text.substr(0, dash), from) ||
+      !ToNumber(text.substr(dash + 1), filter.last) || filter.last < from) {
+    throw UsageFault("--ids must be FROM-TO, two whole numbers, for example 100-250");
   }
   filter.after = from - 1;
 }
@@ -254,9 +253,11 @@ std::vector<Command> RelayReplayCommands() {
            "The records are as the relay makes them (same ce_id), with header replay=1 and without "
            "commit_lsn,\nwhich only the WAL tells. The options that choose rows are combined: all "
            "must hold. Rows go in the\norder of their ids, 1,000 read at a time. Ctrl-C ends it "
-           "and tells up to which id Kafka has them (exit 130).\nConsumers see events they had: "
-           "behind later ones of the same key, and to be ignored by their ce_id if\nthey keep "
-           "those. --event-id and --key have no index and read the table; --since makes it short.",
+           "and tells up to which id Kafka has them\n(exit 130). Consumers see events again, "
+           "behind "
+           "later ones of the same key: they must know by ce_id\nthat they had them. --event-id "
+           "and "
+           "--key read the whole table, unless --since or --ids make that short.",
        .options = ClusterOptions(
            {kDatabase,
             {"table", "SCHEMA.TABLE", "outbox table", "auth.event_log"},

@@ -21,6 +21,7 @@ constexpr milliseconds kBeat{100};
 constexpr std::chrono::seconds kPatience{30};
 // A client dies before it tells which record it died of.
 constexpr milliseconds kRefusalNews{200};
+constexpr std::chrono::seconds kLastNews{5};
 constexpr int kQueueMessages = 10'000;
 
 kafka::ProducerSettings Settings(const kafka::ClientSettings& cluster) {
@@ -44,6 +45,17 @@ Replayer::Replayer(const kafka::ClientSettings& cluster, std::string source, std
       producer_(std::make_unique<kafka::Producer>(Settings(cluster_))) {}
 
 void Replayer::BeginAnew() {
+  // What is on its way may arrive, and would be there twice.
+  const auto end = SteadyClock::now() + kLastNews;
+  while (producer_->InFlight() > 0 && SteadyClock::now() < end) {
+    try {
+      (void)producer_->Flush(kBeat, [this](const kafka::Delivery& delivery) {
+        if (delivery.ok()) OnDelivery(delivery);
+      });
+    } catch (const kafka::FatalFault&) {  // its last deliveries come all the same
+      std::this_thread::sleep_for(kPause);
+    }
+  }
   again_.merge(in_flight_);
   in_flight_.clear();
   producer_ = std::make_unique<kafka::Producer>(Settings(cluster_));

@@ -14,6 +14,7 @@
 
 #include "tests/services/outbox-relay/relaying.h"
 #include "tests/tools/countersignctl/ctl_run.h"
+#include "tools/countersignctl/replayer.h"
 
 namespace countersign::ctl {
 namespace {
@@ -229,6 +230,39 @@ TEST_F(ReplayTest, ATableThatIsNotThereIsNamed) {
   const auto other = Replay({"--table", "auth.users", "--ids", "1-2"});
   EXPECT_EQ(other.exit, kFailed);
   EXPECT_THAT(other.err, HasSubstr("has no column"));
+}
+
+class ReplayerTest : public support::KafkaTest {
+ protected:
+  [[nodiscard]] bool Produce(std::int64_t id) {
+    relay::OutboxRow row;
+    row.event_id = "e";
+    row.topic = topic_.name();
+    row.key = "k";
+    return replayer_.Produce(row, id);
+  }
+  const Topic topic_;
+  Replayer replayer_{support::Cluster(), "/test", "", [] { return true; }};
+};
+
+TEST_F(ReplayerTest, WhatKafkaHasNotAcknowledgedIsNotDone) {
+  EXPECT_EQ(replayer_.done_until(), -1);
+  ASSERT_TRUE(Produce(5));
+  EXPECT_EQ(replayer_.done_until(), 4);
+  ASSERT_TRUE(replayer_.Finish(10s));
+  EXPECT_EQ(replayer_.done_until(), 5);
+  EXPECT_EQ(replayer_.acknowledged(), 1);
+}
+
+TEST_F(ReplayerTest, WhatKafkaHasIsNotSentAgainAfterARefusal) {
+  ASSERT_TRUE(Produce(5));
+  ASSERT_TRUE(Produce(6));
+  replayer_.BeginAnew();
+  EXPECT_EQ(replayer_.done_until(), 6);
+  EXPECT_FALSE(replayer_.OneByOne());
+  for (const std::int64_t id : {5, 6, 7}) ASSERT_TRUE(Produce(id));
+  ASSERT_TRUE(replayer_.Finish(10s));
+  EXPECT_THAT(topic_.Read(), SizeIs(3));
 }
 
 }  // namespace
