@@ -20,7 +20,6 @@ namespace countersign::ctl {
 namespace {
 
 using namespace std::chrono_literals;
-using relay::Event;
 using support::Topic;
 using testing::AllOf;
 using testing::HasSubstr;

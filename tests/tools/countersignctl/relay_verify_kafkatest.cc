@@ -17,7 +17,6 @@
 namespace countersign::ctl {
 namespace {
 
-using relay::Event;
 using support::Eventually;
 using support::Topic;
 using testing::HasSubstr;
