@@ -6,7 +6,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,28 +13,9 @@
 
 #include "libs/core/lsn.h"
 #include "libs/pg/conninfo.h"
-
-struct pg_conn;
-struct pg_result;
+#include "libs/pg/raw_session.h"
 
 namespace countersign::pg {
-
-// The server or the connection failed; connecting again may mend it. `cause` is a metric label.
-class ReplicationFault : public std::runtime_error {
- public:
-  ReplicationFault(std::string cause, const std::string& what)
-      : std::runtime_error(what), cause_(std::move(cause)) {}
-  [[nodiscard]] const std::string& cause() const { return cause_; }
-
- private:
-  std::string cause_;
-};
-
-// Only an operator can mend it: wrong password or role, no such database, wal_level too low.
-class ReplicationRefused final : public ReplicationFault {
- public:
-  using ReplicationFault::ReplicationFault;
-};
 
 struct SystemIdentity {
   std::string system_id;
@@ -147,23 +127,18 @@ class ReplicationConnection {
   void Finish(std::chrono::milliseconds limit);
 
  private:
-  struct Close {
-    void operator()(pg_conn* connection) const;
-  };
-  struct Clear {
-    void operator()(pg_result* result) const;
-  };
   struct FreeCopy {
     void operator()(char* buffer) const;
   };
-  using Rows = std::unique_ptr<pg_result, Clear>;
-  [[nodiscard]] Rows Query(const std::string& text, const char* doing);
-  [[nodiscard]] static std::string CheckedName(std::string_view name);
-  [[nodiscard]] std::string Quoted(std::string_view identifier) const;
-  [[nodiscard]] std::string Literal(std::string_view text) const;
-  [[noreturn]] void Throw(const char* doing, const pg_result* result) const;
+  using Rows = RawSession::Rows;
+  [[nodiscard]] Rows Query(const std::string& text, const char* doing) const {
+    return session_.Query(text, doing);
+  }
+  [[nodiscard]] static std::string CheckedName(std::string_view name) {
+    return RawSession::CheckedName(name);
+  }
 
-  std::unique_ptr<pg_conn, Close> connection_;
+  RawSession session_;
   int socket_ = -1;
   std::unique_ptr<char, FreeCopy> buffer_;
 };

@@ -9,29 +9,13 @@
 namespace countersign::pg {
 namespace {
 
-struct FreeText {
-  void operator()(char* text) const { PQfreemem(text); }
-};
-using Text = std::unique_ptr<char, FreeText>;
-
 constexpr const char* kCursor = "countersign_rows";
 
 }  // namespace
 
-std::string ReplicationConnection::Quoted(std::string_view identifier) const {
-  const Text text(PQescapeIdentifier(connection_.get(), identifier.data(), identifier.size()));
-  if (!text) throw ReplicationRefused("configuration", "a name of the database is no valid text");
-  return text.get();
-}
-
-std::string ReplicationConnection::Literal(std::string_view text) const {
-  const Text quoted(PQescapeLiteral(connection_.get(), text.data(), text.size()));
-  if (!quoted) throw ReplicationRefused("configuration", "a value is no valid text");
-  return quoted.get();
-}
-
 void ReplicationConnection::DropSlot(std::string_view name) {
-  (void)Query("SELECT pg_drop_replication_slot(" + Literal(name) + ")", "dropping the slot");
+  (void)Query("SELECT pg_drop_replication_slot(" + session_.Literal(name) + ")",
+              "dropping the slot");
 }
 
 NewSlot ReplicationConnection::CreateSlotAndSnapshot(std::string_view name) {
@@ -59,17 +43,19 @@ Lsn ReplicationConnection::Written() {
 std::vector<std::string> ReplicationConnection::Select(const RowsSince& rows) {
   // The walsender takes no parameters: names and values are quoted by libpq.
   std::string query = std::string("DECLARE ") + kCursor + " NO SCROLL CURSOR FOR SELECT * FROM " +
-                      Quoted(rows.table.schema) + "." + Quoted(rows.table.table);
+                      session_.Quoted(rows.table.schema) + "." + session_.Quoted(rows.table.table);
   query += " WHERE true";
   for (const auto& [column, value] : rows.matching) {
-    query += " AND " + Quoted(column) + " = " + Literal(value);
+    query += " AND " + session_.Quoted(column) + " = " + session_.Literal(value);
   }
-  if (rows.from) query += " AND " + Quoted(rows.order_by) + " >= " + std::to_string(*rows.from);
+  if (rows.from) {
+    query += " AND " + session_.Quoted(rows.order_by) + " >= " + std::to_string(*rows.from);
+  }
   if (!rows.snapshot.empty()) {
-    query += " AND NOT pg_visible_in_snapshot(" + Quoted(rows.xid_column) + ", " +
-             Literal(rows.snapshot) + ")";
+    query += " AND NOT pg_visible_in_snapshot(" + session_.Quoted(rows.xid_column) + ", " +
+             session_.Literal(rows.snapshot) + ")";
   }
-  query += " ORDER BY " + Quoted(rows.order_by);
+  query += " ORDER BY " + session_.Quoted(rows.order_by);
   (void)Query(query, "reading a table");
   const Rows none = Query(std::string("FETCH 0 FROM ") + kCursor, "reading a table");
   const int count = PQnfields(none.get());
@@ -100,7 +86,7 @@ void ReplicationConnection::EndSnapshot() { (void)Query("COMMIT", "ending the sn
 std::vector<TableName> ReplicationConnection::PublishedTables(std::string_view publication) {
   const Rows rows =
       Query("SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = " +
-                Literal(publication) + " ORDER BY 1, 2",
+                session_.Literal(publication) + " ORDER BY 1, 2",
             "listing the tables of a publication");
   const int count = PQntuples(rows.get());
   std::vector<TableName> tables;

@@ -3,7 +3,8 @@
 namespace countersign::relay {
 namespace {
 
-void BindSource(RelaySettings& relay, config::Keys& keys) {
+void BindSource(Config& config, config::Keys& keys) {
+  auto& relay = config.relay;
   keys.Hidden(
       "database.url", relay.database.conninfo,
       {.help = "libpq conninfo of the database and the replication role.", .required = true});
@@ -11,9 +12,14 @@ void BindSource(RelaySettings& relay, config::Keys& keys) {
               {.help = "Password of the replication role, if database.url has none."});
   keys.Check([&relay] { return pg::RequireTlsOffLoopback(relay.database.conninfo.Reveal()); });
   keys.Text(
+      "source", config.source,
+      {.help = "wal: a replication slot, in commit order, at once. table: the tables are read "
+               "again and again, for databases without replication rights.",
+       .only = {"wal", "table"}});
+  keys.Text(
       "slot", relay.slot,
       {.help = "Replication slot; made if it does not exist. Of several relays one has it, the "
-               "others stand by.",
+               "others stand by. With source: table no slot, but the name of the lock for that.",
        .required = true});
   keys.Duration("takeover_after", relay.takeover_after,
                 {.help = "A relay without a sign of life for so long is cut off, so that one that "
@@ -23,6 +29,13 @@ void BindSource(RelaySettings& relay, config::Keys& keys) {
   keys.List("publications", relay.publications,
             {.help = "Publications of the outbox tables; must exist before the slot is made.",
              .required = true});
+  keys.List("tables", relay.tables,
+            {.help = "With source: table, the outbox tables, each as schema.table."});
+  keys.Duration("poll_max", relay.poll_max,
+                {.help = "With source: table, how long a commit may wait to be noticed when there "
+                         "was none for a while.",
+                 .min = "1ms",
+                 .max = "10s"});
   keys.Text("source_prefix", relay.source_prefix,
             {.help = "ce_source of an event is this and the schema of its table."});
   auto& columns = relay.columns;
@@ -82,12 +95,33 @@ void BindSink(Config& config, config::Keys& keys) {
             {.help = "Compression of batches.", .only = {"none", "lz4", "zstd", "gzip", "snappy"}});
 }
 
+// The table source cannot do without what the WAL source can.
+std::string FaultOfTableSource(const Config& config) {
+  if (config.source != "table") return {};
+  if (config.delivery == "at_least_once") {
+    return "source: table needs delivery: deduplicated, since where it stands is kept in "
+           "checkpoint_topic";
+  }
+  if (config.on_refusal == "park") {
+    return "source: table needs on_refusal: hold: only the wal source releases parked keys";
+  }
+  if (config.relay.tables.empty()) return "source: table needs the names of the tables in tables";
+  for (const auto& table : config.relay.tables) {
+    if (!pg::ParseTableName(table)) return "tables: each is named schema.table";
+  }
+  if (config.relay.columns.id.empty() || config.relay.columns.xid.empty()) {
+    return "source: table needs columns.id and columns.xid";
+  }
+  return {};
+}
+
 }  // namespace
 
 void Bind(Config& config, config::Keys& keys) {
   process::Bind(config.process, keys);
-  BindSource(config.relay, keys);
+  BindSource(config, keys);
   BindSink(config, keys);
+  keys.Check([&config] { return FaultOfTableSource(config); });
 }
 
 RelaySettings ToSettings(const Config& config) {
@@ -95,6 +129,7 @@ RelaySettings ToSettings(const Config& config) {
   settings.kafka.client = kafka::ToSettings(config.kafka);
   settings.kafka.queue_kbytes = static_cast<int>(config.queue.bytes / 1024);
   settings.kafka.linger = config.linger;
+  settings.source = config.source == "table" ? Source::kTable : Source::kWal;
   settings.promise =
       config.delivery == "deduplicated" ? Promise::kDeduplicated : Promise::kAtLeastOnce;
   settings.on_refusal = config.on_refusal == "park" ? OnRefusal::kPark : OnRefusal::kHold;

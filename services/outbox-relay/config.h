@@ -16,6 +16,7 @@ struct Config {
   kafka::ClientConfig kafka;
   config::Size queue{16 * 1024 * 1024};
   std::chrono::milliseconds linger{0};
+  std::string source = "wal";
   std::string delivery = "deduplicated";
   std::string first_start = "everything";
   std::string on_refusal = "park";

@@ -60,7 +60,11 @@ void Relay::CheckCredentials() {
     logger_.Warn("no kafka broker answers yet");
   }
   try {
-    const pg::ReplicationConnection connection(settings_.database);
+    if (settings_.source == Source::kTable) {
+      const pg::TableReader connection(settings_.database, {});
+    } else {
+      const pg::ReplicationConnection connection(settings_.database);
+    }
   } catch (const pg::ReplicationRefused&) {
     throw;
   } catch (const pg::ReplicationFault& fault) {
@@ -117,6 +121,7 @@ void Relay::Session(const std::stop_token& stop) {
   // What is on its way is let finish, so that a broken database connection repeats nothing but the
   // transaction it cut.
   if (!AwaitDeliveries(stop, SteadyTime::max())) return;
+  if (settings_.source == Source::kTable) return FollowTables(stop);
   if (Connect(stop)) Stream(stop);
 }
 
@@ -228,6 +233,10 @@ bool Relay::AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline) {
       SendStatusIfDue();
       limit = UntilNextDuty();
     }
+    if (cursor_) {
+      KeepSession();
+      limit = status_interval_;
+    }
     waiter_.Wait(std::min(limit, std::chrono::ceil<milliseconds>(
                                      std::min(deadline, now + milliseconds{1000}) - now)));
   }
@@ -236,6 +245,7 @@ bool Relay::AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline) {
 void Relay::Disconnect() {
   if (stream_) waiter_.Forget(stream_->socket());
   stream_.reset();
+  cursor_.reset();
   held_.reset();
   releasing_.reset();
   observer_.Leading(false);
@@ -264,6 +274,7 @@ void Relay::Stop() {
       SendStatus();
       stream_->Finish(kFinishLimit);
     }
+    if (cursor_) FinishCheckpoints(began + kStopLimit);
     logger_.Info("stopped", {{"confirmed", ToString(progress_.acknowledgements().Confirmed())},
                              {"unacknowledged", progress_.acknowledgements().InFlight()}});
   } catch (const std::exception& fault) {

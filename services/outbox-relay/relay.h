@@ -2,8 +2,10 @@
 // The relay: one thread that reads committed events from PostgreSQL's WAL and hands them to Kafka,
 // and confirms a position to PostgreSQL only when Kafka has everything before it. A commit is never
 // split: after any fault it resumes at the end of the last transaction that is complete in Kafka.
+// Where PostgreSQL gives out no replication rights it reads the tables instead.
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,6 +18,7 @@
 #include "libs/kafka/producer.h"
 #include "libs/log/logger.h"
 #include "libs/pg/replication.h"
+#include "libs/pg/table_reader.h"
 #include "services/outbox-relay/domain/outbox_row.h"
 #include "services/outbox-relay/domain/pgoutput.h"
 #include "services/outbox-relay/domain/progress.h"
@@ -40,8 +43,13 @@ struct RelaySettings {
                                   .lock_timeout = std::chrono::seconds{5},
                                   .statement_timeout = std::chrono::milliseconds{0},
                                   .network_timeout = std::chrono::seconds{15}};
+  Source source = Source::kWal;
+  // With the table source the name of the lock and of the checkpoints only.
   std::string slot = "countersign";
-  std::vector<std::string> publications = {"countersign_auth", "countersign_otp"};
+  std::vector<std::string> publications = {"countersign_auth", "countersign_otp"};  // kWal
+  std::vector<std::string> tables = {"auth.event_log", "otp.event_log"};            // kTable
+  // How seldom tables are read in which nothing happens.
+  std::chrono::milliseconds poll_max{50};
   ColumnNames columns;
   std::string source_prefix = "/countersign/";
   // A relay that gives PostgreSQL no sign of life for so long is cut off, so that another can take
@@ -93,6 +101,16 @@ class Relay {
     SteadyTime log_at;
     bool queue_full = false;
   };
+  // How far the tables were read.
+  struct TableCursor {
+    std::unique_ptr<pg::TableReader> reader;
+    std::vector<pg::TableName> tables;
+    std::string snapshot{};           // all that is visible in it was read; empty: nothing
+    std::optional<Instant> polled{};  // of the server's clock
+    std::chrono::milliseconds pause{0};
+    SteadyTime asked{};  // the reader's last sign of life
+    SteadyTime slow_told{};
+  };
   struct Obstacle {
     std::string why{};
     std::string_view event_id{};
@@ -126,7 +144,9 @@ class Relay {
   void Session(const std::stop_token& stop);
   // False if it was stopped before it was its turn.
   [[nodiscard]] bool Connect(const std::stop_token& stop);
-  // Waits while another relay has the slot; empty if it was stopped meanwhile.
+  // Waits while another relay has the lock; false if it was stopped meanwhile.
+  [[nodiscard]] bool AwaitLock(const std::function<bool()>& try_lock, const std::stop_token& stop);
+  // Empty if it was stopped meanwhile.
   [[nodiscard]] std::unique_ptr<pg::ReplicationConnection> TakeOver(const std::stop_token& stop);
   void RequirePublications(pg::ReplicationConnection& connection) const;
   [[nodiscard]] Start Decide(pg::ReplicationConnection& connection,
@@ -147,6 +167,25 @@ class Relay {
   [[nodiscard]] bool RelayTable(pg::ReplicationConnection& connection, const pg::RowsSince& rows,
                                 const std::stop_token& stop);
   [[nodiscard]] bool RelayRow(const std::vector<Field>& fields, const std::stop_token& stop);
+
+  void DescribeReadTable(const pg::TableName& table, const std::vector<std::string>& columns);
+
+  // The table source: the tables' difference between two snapshots, again and again.
+  void FollowTables(const std::stop_token& stop);
+  [[nodiscard]] bool OpenTables(const std::stop_token& stop);
+  [[nodiscard]] Start DecideForTables(const pg::SystemIdentity& server, const pg::Moment& now,
+                                      const std::optional<Checkpoint>& checkpoint) const;
+  [[nodiscard]] Resumption ResumeTables(const std::optional<Checkpoint>& checkpoint);
+  [[nodiscard]] Resumption BeginTablesNow(pg::Moment now, const std::stop_token& stop);
+  void RefuseRowsFromElsewhere();
+  [[nodiscard]] std::vector<pg::RowsSince> SinceCursor() const;
+  // True if there were rows.
+  [[nodiscard]] bool RelayBatch(const std::stop_token& stop);
+  // False if it was stopped.
+  [[nodiscard]] bool RelayDifference(std::size_t table, const std::stop_token& stop);
+  void Rest(const std::stop_token& stop, SteadyTime until);
+  // What the server must hear from time to time, or it hangs up.
+  void KeepSession();
 
   void LookInto(std::string_view topic);
   void Stream(const std::stop_token& stop);
@@ -199,6 +238,7 @@ class Relay {
   std::optional<kafka::Fault> refused_;  // what the cluster said about our credentials
   std::unique_ptr<kafka::Producer> producer_;
   std::unique_ptr<pg::ReplicationConnection> stream_;
+  std::optional<TableCursor> cursor_;  // instead of stream_
   std::optional<pg::SystemIdentity> server_;
   Progress progress_;
   SnapshotTaker snapshots_;

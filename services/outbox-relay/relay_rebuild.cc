@@ -75,19 +75,14 @@ void Relay::MarkRebuilding(const Checkpoint& checkpoint) {
                                            headers);
   const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
   if (produced != kafka::Produced::kQueued || !producer_->Flush(kTailLimit, on_delivery)) {
-    throw TailFault("kafka does not take the mark that the stream is being rebuilt");
+    throw TailFault("kafka does not take the checkpoint that must come first");
   }
 }
 
 bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSince& rows,
                        const std::stop_token& stop) {
   const auto columns = connection.Select(rows);
-  const Relation relation{.oid = kReadTable,
-                          .schema = rows.table.schema,
-                          .table = rows.table.table,
-                          .columns = {columns.begin(), columns.end()}};
-  tables_.insert_or_assign(kReadTable,
-                           MapTable(relation, settings_.columns, settings_.source_prefix));
+  DescribeReadTable(rows.table, columns);
   std::vector<Field> fields(columns.size());
   std::size_t read = 0;
   auto told = SteadyClock::now();
@@ -117,6 +112,15 @@ bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSinc
   return !stopped;
 }
 
+void Relay::DescribeReadTable(const pg::TableName& table, const std::vector<std::string>& columns) {
+  const Relation relation{.oid = kReadTable,
+                          .schema = table.schema,
+                          .table = table.table,
+                          .columns = {columns.begin(), columns.end()}};
+  tables_.insert_or_assign(kReadTable,
+                           MapTable(relation, settings_.columns, settings_.source_prefix));
+}
+
 // Waits while Kafka does not take it; false if it was stopped meanwhile.
 bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& stop) {
   row_ = &fields;
@@ -124,7 +128,7 @@ bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& st
     held_->table = kReadTable;
     while (held_ && !stop.stop_requested()) {
       waiter_.Wait(kHeldCheck);
-      if (stream_) SendStatusIfDue();
+      KeepSession();
       (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
       (void)TryHeld();
     }

@@ -22,17 +22,22 @@ constexpr milliseconds kTakeoverPoll{200};
 
 std::unique_ptr<pg::ReplicationConnection> Relay::TakeOver(const std::stop_token& stop) {
   auto connection = std::make_unique<pg::ReplicationConnection>(settings_.database);
-  for (bool told = false; !connection->TryLock(settings_.slot);) {
+  const auto try_lock = [&] { return connection->TryLock(settings_.slot); };
+  return AwaitLock(try_lock, stop) ? std::move(connection) : nullptr;
+}
+
+bool Relay::AwaitLock(const std::function<bool()>& try_lock, const std::stop_token& stop) {
+  for (bool told = false; !try_lock();) {
     if (!told) {
       logger_.Info("standing by: another relay has the slot", {{"slot", settings_.slot}});
       observer_.Trouble({});
       told = true;
     }
     Pause(stop, kTakeoverPoll);
-    if (stop.stop_requested()) return nullptr;
+    if (stop.stop_requested()) return false;
   }
   observer_.Leading(true);
-  return connection;
+  return true;
 }
 
 bool Relay::Connect(const std::stop_token& stop) {
@@ -174,11 +179,11 @@ void Relay::LookInto(std::string_view topic) {
   logger_.Info("reading a topic from its beginning: no checkpoint says where the relay stood in it",
                {{"topic", topic}});
   SeenEvents seen;
-  TailReader reader(settings_.kafka.client, [this] {
-    if (stream_) SendStatusIfDue();
-  });
+  TailReader reader(settings_.kafka.client, [this] { KeepSession(); });
+  // A position tells nothing about what the tables show.
+  const Lsn after = cursor_ ? Lsn{} : progress_.acknowledgements().Confirmed();
   // A topic that does not exist has none of our events.
-  (void)CollectSeen(reader, std::string(topic), {}, progress_.acknowledgements().Confirmed(), seen);
+  (void)CollectSeen(reader, std::string(topic), {}, after, seen);
   progress_.LookedInto(topic, std::move(seen));
 }
 
@@ -191,6 +196,8 @@ void Relay::WriteCheckpointIfDue() {
   checkpoint_tried_ = now;
   due->system_id = server_->system_id;
   due->timeline = server_->timeline;
+  // A slot of this name, if there is one, has not what the table source has relayed.
+  due->rebuilding = settings_.source == Source::kTable;
   Failpoint("before_checkpoint");
   const std::string json = ToJson(*due);
   kafka::Headers headers(0);

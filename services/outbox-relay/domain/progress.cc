@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libs/core/invariant.h"
+#include "services/outbox-relay/domain/snapshot.h"
 
 namespace countersign::relay {
 
@@ -17,6 +18,9 @@ void Progress::Resume(Resumption resumption) {
   looked_into_.clear();
   for (const auto& [topic, next] : resumption.offsets) looked_into_.insert(topic);
   offsets_ = std::move(resumption.offsets);
+  batches_.reset();
+  first_of_ours_.reset();
+  if (resumption.batches) batches_.emplace(resumption.settled);
   settling_ = Settling(std::move(resumption.settled));
   // The first snapshot tells which transactions are older than this relay.
   settling_.News();
@@ -55,6 +59,31 @@ void Progress::Pass(Lsn position) {
   if (!acknowledgements_.HasOpen()) EndDeduplication(position);
 }
 
+void Progress::EndBatch(BatchEnd end) {
+  const bool events = acknowledgements_.HasOpen();
+  if (events) acknowledgements_.Close(end.flushed);
+  if (!events) acknowledgements_.Pass(end.flushed);
+  batches_->Flushed(end.flushed);
+  const bool compared = deduplicating_;
+  if (compared && !StillCompares(end.taken.snapshot)) {
+    deduplicating_ = false;
+    seen_ = {};
+  }
+  if (!events && compared == deduplicating_) return;
+  // What Kafka has of transactions that are not visible yet lies behind the old offsets.
+  const auto& point = batches_->point();
+  Offsets now = !deduplicating_ ? offsets_ : point ? point->offsets : Offsets{};
+  batches_->Read(std::move(end.taken), std::move(now), acknowledgements_.NextTransaction());
+}
+
+// An earlier relay can have read only transactions that had begun before our first snapshot.
+bool Progress::StillCompares(const std::string& snapshot) {
+  const auto numbers = ReadSnapshot(snapshot);
+  if (!numbers) return true;
+  if (!first_of_ours_) first_of_ours_ = numbers->xmax;
+  return numbers->xmin < *first_of_ours_;
+}
+
 void Progress::EndDeduplication(Lsn reached) {
   if (!deduplicating_ || reached < seen_until_) return;
   deduplicating_ = false;
@@ -64,8 +93,10 @@ void Progress::EndDeduplication(Lsn reached) {
 
 Instant Progress::Acknowledge(Token token, std::string_view topic, int partition,
                               std::int64_t offset) {
-  news_ = true;
-  settling_.News();
+  if (!batches_) {
+    news_ = true;
+    settling_.News();
+  }
   if (promise_ == Promise::kDeduplicated && offset >= 0 && partition >= 0) {
     auto found = offsets_.find(topic);
     if (found == offsets_.end())
@@ -80,6 +111,7 @@ Instant Progress::Acknowledge(Token token, std::string_view topic, int partition
 
 std::optional<Checkpoint> Progress::DueCheckpoint() {
   if (promise_ == Promise::kAtLeastOnce || queued_) return std::nullopt;
+  if (batches_) return DueOfBatches();
   // A new settled point is worth a checkpoint of its own.
   if (settling_.Confirm(acknowledgements_.Confirmed())) news_ = true;
   if (!mark_ && news_) {
@@ -92,18 +124,28 @@ std::optional<Checkpoint> Progress::DueCheckpoint() {
                     .settled = settling_.point()};
 }
 
+std::optional<Checkpoint> Progress::DueOfBatches() {
+  if (batches_->Confirm(acknowledgements_.FirstUnfinished())) news_ = true;
+  if (!news_) return std::nullopt;
+  return Checkpoint{.position = acknowledgements_.Confirmed(),
+                    .offsets = batches_->point()->offsets,
+                    .settled = batches_->point()};
+}
+
 bool Progress::WantsSnapshot() const {
-  return promise_ != Promise::kAtLeastOnce && settling_.WantsSnapshot();
+  return !batches_ && promise_ != Promise::kAtLeastOnce && settling_.WantsSnapshot();
 }
 
 bool Progress::CheckpointWorthAsking() const {
   if (promise_ == Promise::kAtLeastOnce || queued_) return false;
+  if (batches_) return news_ || batches_->Settles(acknowledgements_.FirstUnfinished());
   if (settling_.Settles(acknowledgements_.Confirmed())) return true;
   return mark_ ? acknowledgements_.FirstUnfinished() >= mark_->read_until : news_;
 }
 
 void Progress::CheckpointQueued() {
-  Invariant(mark_ && !queued_, "a due checkpoint is queued once");
+  Invariant((mark_ || (batches_ && news_)) && !queued_, "a due checkpoint is queued once");
+  if (batches_) news_ = false;
   mark_.reset();
   queued_ = true;
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "services/outbox-relay/domain/acknowledgements.h"
+#include "services/outbox-relay/domain/batch_settling.h"
 #include "services/outbox-relay/domain/checkpoint.h"
 #include "services/outbox-relay/domain/seen_events.h"
 #include "services/outbox-relay/domain/settling.h"
@@ -31,6 +32,15 @@ struct Resumption {
   // was read: no event that is committed later can be among it.
   SeenEvents seen{};
   Lsn seen_until{};
+  // The events come in batches from the tables: what Kafka has is compared until no transaction is
+  // left that was running at the end of the first batch.
+  bool batches = false;
+};
+
+// Everything that was committed in the database's state `taken` was read.
+struct BatchEnd {
+  TakenSnapshot taken;
+  Lsn flushed;  // what a crash of the server would leave
 };
 
 class Progress {
@@ -56,6 +66,8 @@ class Progress {
   void Commit(Lsn end);
   // Nothing of ours lies before `position` but what was read until now.
   void Pass(Lsn position);
+  // Instead of the two: a batch, which is one transaction, or nothing if it had no events.
+  void EndBatch(BatchEnd end);
 
   // One event of that transaction is in Kafka, there; an offset below 0 is not known. Returns when
   // the transaction was committed.
@@ -74,7 +86,9 @@ class Progress {
   // A call of DueCheckpoint may have a result, without anything else happening.
   [[nodiscard]] bool CheckpointWorthAsking() const;
   // Every event that is acknowledged is covered by a checkpoint that Kafka has.
-  [[nodiscard]] bool Covered() const { return !news_ && !mark_ && !queued_; }
+  [[nodiscard]] bool Covered() const {
+    return !news_ && !mark_ && !queued_ && !(batches_ && batches_->Waits());
+  }
   [[nodiscard]] bool CheckpointOnItsWay() const { return queued_; }
 
   // The slot may be confirmed up to what is confirmed here, whether a checkpoint says so yet or
@@ -93,6 +107,8 @@ class Progress {
     Token read_until = 0;
   };
   void EndDeduplication(Lsn reached);
+  [[nodiscard]] bool StillCompares(const std::string& snapshot);
+  [[nodiscard]] std::optional<Checkpoint> DueOfBatches();
 
   Promise promise_;
   Acknowledgements acknowledgements_{Lsn{}};
@@ -106,6 +122,8 @@ class Progress {
   Offsets offsets_;    // behind what is acknowledged
   bool news_ = false;  // since the last mark
   Settling settling_;
+  std::optional<BatchSettling> batches_;        // instead of settling_ and mark_
+  std::optional<std::uint64_t> first_of_ours_;  // older transactions may be among seen_
   std::optional<Mark> mark_;
   bool queued_ = false;  // a checkpoint is on its way
 };

@@ -1,31 +1,11 @@
 #include "services/outbox-relay/domain/settling.h"
 
 #include <algorithm>
-#include <charconv>
-#include <span>
-#include <string_view>
 #include <utility>
 
+#include "services/outbox-relay/domain/snapshot.h"
+
 namespace countersign::relay {
-namespace {
-
-// The numbers of "xmin:xmax:xip,xip".
-std::vector<std::uint64_t> Numbers(std::string_view snapshot) {
-  std::vector<std::uint64_t> numbers;
-  const char* at = snapshot.data();
-  const char* const end = at + snapshot.size();
-  while (at < end) {
-    std::uint64_t number = 0;
-    const auto read = std::from_chars(at, end, number);
-    if (read.ec != std::errc{}) break;
-    numbers.push_back(number);
-    at = read.ptr + 1;
-  }
-  return numbers;
-}
-
-}  // namespace
-
 void Settling::Read(std::uint32_t xid) {
   if (recent_.size() < kRemembered) {
     recent_.push_back(xid);
@@ -60,11 +40,10 @@ bool Settling::Confirm(Lsn confirmed) {
 }
 
 bool Settling::MayHideWhatWasRead(const std::string& snapshot) {
-  const auto numbers = Numbers(snapshot);
-  if (numbers.size() < 2) return true;
-  if (!first_of_ours_) first_of_ours_ = numbers[1];
-  const std::span in_progress(numbers.begin() + 2, numbers.end());
-  return std::ranges::any_of(in_progress, [&](std::uint64_t xid) {
+  const auto numbers = ReadSnapshot(snapshot);
+  if (!numbers) return true;
+  if (!first_of_ours_) first_of_ours_ = numbers->xmax;
+  return std::ranges::any_of(numbers->running, [&](std::uint64_t xid) {
     // The stream tells 32 of its 64 bits.
     return xid < *first_of_ours_ ||
            std::ranges::find(recent_, static_cast<std::uint32_t>(xid)) != recent_.end();

@@ -5,8 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "services/outbox-relay/checkpoint_log.h"
-#include "tests/services/outbox-relay/relaying.h"
+#include "tests/services/outbox-relay/own_database.h"
 
 namespace countersign::relay {
 namespace {
@@ -15,52 +14,12 @@ using support::Eventually;
 using support::Topic;
 using testing::HasSubstr;
 
-// Each test has a database of its own: a rebuild reads whole tables.
-class RebuildTest : public RelayTest {
+class RebuildTest : public OwnDatabaseTest {
  protected:
-  void SetUp() override {
-    RelayTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    database_ =
-        std::make_unique<support::Database>(support::ServerConninfo(), support::Schema::kMigrated);
-    Connect();
-  }
-  void TearDown() override {
-    if (db_) RelayTest::TearDown();
-    db_.reset();
-    database_.reset();
-  }
-  [[nodiscard]] pg::ConnectionSettings DatabaseSettings() const override {
-    pg::ConnectionSettings settings;
-    settings.conninfo = Secret<std::string>(database_->conninfo());
-    return settings;
-  }
-  [[nodiscard]] RelaySettings FromTheFirstEvent() const {
-    auto settings = MakeSettings();
-    settings.first_start = FirstStart::kEverything;
-    return settings;
-  }
-  [[nodiscard]] Checkpoint Newest() const {
-    TailReader reader(support::Cluster());
-    return ReadCheckpoint(reader, checkpoints_->name(), slot_).value_or(Checkpoint{});
-  }
-  // Until a checkpoint says that everything committed until now is in Kafka.
-  void AwaitSettled() {
-    const auto xmax =
-        Scalar<std::int64_t>("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint");
-    ASSERT_TRUE(Eventually([&] {
-      const auto newest = Newest();
-      return newest.settled && !newest.rebuilding &&
-             std::stoll(newest.settled->snapshot.substr(newest.settled->snapshot.find(':') + 1)) >=
-                 xmax;
-    })) << ToJson(Newest());
-  }
   void AwaitConfirmed() {
     const Lsn end = Now();
     ASSERT_TRUE(Eventually([&] { return Confirmed() >= end; }));
   }
-
-  std::unique_ptr<support::Database> database_;
 };
 
 TEST_F(RebuildTest, TheFirstStartRelaysWhatWasCommittedBeforeIt) {

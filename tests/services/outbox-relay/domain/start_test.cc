@@ -108,5 +108,40 @@ TEST(StartTest, ANewPrimaryThatLacksWhatKafkaHasIsRefused) {
   EXPECT_EQ(Cause(found), "checkpoint_refused");
 }
 
+Findings OfTables() {
+  auto found = Healthy();
+  found.source = Source::kTable;
+  found.slot = SlotState::kMissing;
+  found.next_transaction = 2;
+  return found;
+}
+
+TEST(StartTest, TheTableSourceGoesOnFromTheSnapshot) {
+  auto found = OfTables();
+  EXPECT_EQ(Decided(found), Start::kRebuild);
+  found.checkpoint->rebuilding = true;
+  EXPECT_EQ(Decided(found), Start::kRebuild);
+  found.checkpoint.reset();
+  EXPECT_EQ(Decided(found), Start::kRebuild);
+  found.first_start = FirstStart::kNow;
+  EXPECT_EQ(Decided(found), Start::kMakeSlot);
+}
+
+TEST(StartTest, ASnapshotAheadOfTheServerIsRefused) {
+  auto found = OfTables();
+  found.next_transaction = 1;
+  EXPECT_EQ(Cause(found), "checkpoint_refused");
+}
+
+// Where the other timeline ended only a replication connection tells.
+TEST(StartTest, TheTableSourceDoesNotFollowAPromotion) {
+  auto found = OfTables();
+  found.timeline = 3;
+  found.timeline_ended = Lsn{950};
+  EXPECT_EQ(Cause(found), "checkpoint_refused");
+  found.source = Source::kWal;
+  EXPECT_EQ(Decided(found), Start::kRebuild);
+}
+
 }  // namespace
 }  // namespace countersign::relay
