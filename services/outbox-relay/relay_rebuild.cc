@@ -129,6 +129,7 @@ bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& st
     while (held_ && !stop.stop_requested()) {
       waiter_.Wait(kHeldCheck);
       KeepSession();
+      observer_.Progress(progress_.acknowledgements(), seen_);
       (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
       (void)TryHeld();
     }

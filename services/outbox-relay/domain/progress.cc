@@ -20,6 +20,7 @@ void Progress::Resume(Resumption resumption) {
   offsets_ = std::move(resumption.offsets);
   batches_.reset();
   first_of_ours_.reset();
+  acknowledged_ = false;
   if (resumption.batches) batches_.emplace(resumption.settled);
   settling_ = Settling(std::move(resumption.settled));
   // The first snapshot tells which transactions are older than this relay.
@@ -69,7 +70,8 @@ void Progress::EndBatch(BatchEnd end) {
     deduplicating_ = false;
     seen_ = {};
   }
-  if (!events && compared == deduplicating_) return;
+  if (!events && compared == deduplicating_ && (deduplicating_ || !acknowledged_)) return;
+  acknowledged_ = false;
   // What Kafka has of transactions that are not visible yet lies behind the old offsets.
   const auto& point = batches_->point();
   Offsets now = !deduplicating_ ? offsets_ : point ? point->offsets : Offsets{};
@@ -93,7 +95,10 @@ void Progress::EndDeduplication(Lsn reached) {
 
 Instant Progress::Acknowledge(Token token, std::string_view topic, int partition,
                               std::int64_t offset) {
-  if (!batches_) {
+  if (batches_) {
+    // The next snapshot may be settled with later offsets.
+    acknowledged_ = true;
+  } else {
     news_ = true;
     settling_.News();
   }

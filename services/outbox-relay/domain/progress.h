@@ -124,6 +124,7 @@ class Progress {
   Settling settling_;
   std::optional<BatchSettling> batches_;        // instead of settling_ and mark_
   std::optional<std::uint64_t> first_of_ours_;  // older transactions may be among seen_
+  bool acknowledged_ = false;  // something, since the last snapshot that may be settled
   std::optional<Mark> mark_;
   bool queued_ = false;  // a checkpoint is on its way
 };

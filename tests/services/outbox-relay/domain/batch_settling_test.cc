@@ -110,8 +110,15 @@ TEST(BatchProgressTest, ACheckpointSaysWhatWasReadAndIsAcknowledged) {
   progress.CheckpointWritten();
   EXPECT_TRUE(progress.Covered());
   EndBatch(progress, "9:9:", 40);
-  EXPECT_FALSE(progress.DueCheckpoint()) << "nothing was in it";
-  EXPECT_EQ(progress.acknowledgements().Confirmed(), Lsn{40});
+  due = progress.DueCheckpoint();
+  ASSERT_TRUE(due);
+  EXPECT_EQ(due->settled->offsets, At(5)) << "all of that was acknowledged meanwhile";
+  progress.CheckpointQueued();
+  progress.CheckpointWritten();
+  EndBatch(progress, "10:10:", 50);
+  EXPECT_FALSE(progress.DueCheckpoint()) << "nothing came of it";
+  EXPECT_TRUE(progress.Covered());
+  EXPECT_EQ(progress.acknowledgements().Confirmed(), Lsn{50});
 }
 
 TEST(BatchProgressTest, WhatIsNotAcknowledgedIsNotSettled) {
