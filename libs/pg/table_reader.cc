@@ -140,8 +140,10 @@ Moment TableReader::Open(const std::vector<RowsSince>& tables, int count) {
 
 std::vector<std::string> TableReader::Columns(std::size_t table) const {
   const auto* page = pages_.at(table).get();
+  const int count = PQnfields(page);
   std::vector<std::string> columns;
-  for (int i = 0; i < PQnfields(page); ++i) columns.emplace_back(PQfname(page, i));
+  columns.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) columns.emplace_back(PQfname(page, i));
   return columns;
 }
 
