@@ -14,13 +14,27 @@ TEST(CheckpointLogTest, ReadsWhatItWrites) {
       .system_id = "7301234567890123456",
       .timeline = 3,
       .position = Lsn{0x16B374D848},
-      .offsets = {{"auth.log", {5, kUnknownOffset, 70'000'000'000}}, {"empty", {}}}};
+      .offsets = {{"auth.log", {5, kUnknownOffset, 70'000'000'000}}, {"empty", {}}},
+      .settled = SettledPoint{.snapshot = "10:20:12,15", .offsets = {{"auth.log", {3}}}},
+      .rebuilding = true};
   const auto read = ParseCheckpoint(ToJson(written));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->system_id, written.system_id);
   EXPECT_EQ(read->timeline, written.timeline);
   EXPECT_EQ(read->position, written.position);
   EXPECT_EQ(read->offsets, written.offsets);
+  ASSERT_TRUE(read->settled);
+  EXPECT_EQ(read->settled->snapshot, written.settled->snapshot);
+  EXPECT_EQ(read->settled->offsets, written.settled->offsets);
+  EXPECT_TRUE(read->rebuilding);
+}
+
+TEST(CheckpointLogTest, WithoutASettledPointItReadsNone) {
+  const auto read =
+      ParseCheckpoint(ToJson({.system_id = "1", .timeline = 1, .position = Lsn{1}, .offsets = {}}));
+  ASSERT_TRUE(read);
+  EXPECT_FALSE(read->settled);
+  EXPECT_FALSE(read->rebuilding);
 }
 
 TEST(CheckpointLogTest, RefusesEverythingElse) {
@@ -30,11 +44,11 @@ TEST(CheckpointLogTest, RefusesEverythingElse) {
     EXPECT_FALSE(ParseCheckpoint(good.substr(0, length))) << length;
   }
   auto newer = good;
-  newer.replace(newer.find("\"form\":1"), 8, "\"form\":2");
+  newer.replace(newer.find("\"form\":2"), 8, "\"form\":3");
   EXPECT_FALSE(ParseCheckpoint(newer));
   EXPECT_FALSE(ParseCheckpoint("[]"));
   EXPECT_FALSE(
-      ParseCheckpoint(R"({"form":1,"system_id":"1","timeline":1,"position":"x","offsets":{}})"));
+      ParseCheckpoint(R"({"form":2,"system_id":"1","timeline":1,"position":"x","offsets":{}})"));
 }
 
 TEST(IdentityTest, IsTheUuidItselfOrADigestOfTheText) {
