@@ -14,7 +14,7 @@ import time
 
 from bench import frame
 
-MODULES = ["signup", "signup_latency", "login_otp", "introspect", "relay_backlog", "relay_live", "otp_send", "start_up", "rss"]
+MODULES = ["signup", "signup_latency", "login_otp", "introspect", "relay_backlog", "relay_live", "relay_table", "otp_send", "start_up", "rss"]
 
 
 def main():
