@@ -5,8 +5,10 @@ record in Kafka.
 """
 import time
 
+import psycopg
+
 from bench import frame, relay_backlog, relay_live
-from tests.support.observe import metric, query, wait_for
+from tests.support.observe import metric, wait_for
 
 NAME = "relay_table"
 UNIT = "ms p99 at 500/s"
@@ -31,21 +33,26 @@ def run(rounds, seconds):
 
 
 def index(stack):
-    for statement in INDEXES:
-        query(stack.variables()["DATABASE_URL"], statement)
+    execute(stack.variables()["DATABASE_URL"], *INDEXES)
 
 
 def drain(stack):
     database, relay = stack.variables()["DATABASE_URL"], stack.part("relay")
     relay.stop()
     made = relay_backlog.write_backlog(database)
-    query(database, "ANALYZE auth.event_log")
+    execute(database, "ANALYZE auth.event_log")
     began = time.monotonic()
     relay.start()
     address = stack.variables()["RELAY_METRICS"]
     wait_for(lambda: relayed(address) >= made, "the backlog to be drained", 300, every=0.02)
     took = time.monotonic() - began
     return {"per_second": made / took, "cpu": frame.cpu_seconds(relay.pid) / made * 1e6}
+
+
+def execute(database, *statements):
+    with psycopg.connect(database, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def relayed(address):

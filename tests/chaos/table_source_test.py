@@ -1,5 +1,6 @@
 """Relays whose source are the tables, with a role that has no replication rights: killed, frozen and
 without Kafka, they lose nothing, and only a frozen one may double what was in its hands."""
+import psycopg
 import pytest
 
 from deploy.dev.stack import Stack
@@ -14,13 +15,20 @@ relays = standby_test.relays
 
 
 @pytest.fixture(scope="module")
-def stack():
+def table_stack():
     with Stack(run_dir=ROOT / ".run" / "table_source", fresh=True, environment={"relay": TABLE, "relay_b": TABLE}) as running:
         database = running.variables()["DATABASE_URL"]
-        query(database, "ALTER ROLE countersign_relay NOREPLICATION")
-        for schema in ("auth", "otp"):
-            query(database, f"CREATE INDEX ON {schema}.event_log (xid, id)")
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("ALTER ROLE countersign_relay NOREPLICATION")
+            for schema in ("auth", "otp"):
+                connection.execute(f"CREATE INDEX ON {schema}.event_log (xid, id)")
         yield running
+
+
+@pytest.fixture
+def stack(table_stack):
+    table_stack.start()
+    return table_stack
 
 
 def test_I1_I2_I3_a_relay_that_is_killed_again_and_again_loses_and_doubles_nothing(stack, env):
