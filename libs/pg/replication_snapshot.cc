@@ -41,6 +41,7 @@ std::vector<std::string> ReplicationConnection::Select(const RowsSince& rows) {
   (void)Query(query, "reading a table");
   const Rows none = Query(std::string("FETCH 0 FROM ") + kCursor, "reading a table");
   std::vector<std::string> columns;
+  columns.reserve(static_cast<std::size_t>(PQnfields(none.get())));
   for (int i = 0; i < PQnfields(none.get()); ++i) columns.emplace_back(PQfname(none.get(), i));
   return columns;
 }
@@ -69,6 +70,7 @@ std::vector<TableName> ReplicationConnection::PublishedTables(std::string_view p
                 session_.Literal(publication) + " ORDER BY 1, 2",
             "listing the tables of a publication");
   std::vector<TableName> tables;
+  tables.reserve(static_cast<std::size_t>(PQntuples(rows.get())));
   for (int i = 0; i < PQntuples(rows.get()); ++i) {
     tables.push_back({PQgetvalue(rows.get(), i, 0), PQgetvalue(rows.get(), i, 1)});
   }

@@ -141,6 +141,7 @@ Moment TableReader::Open(const std::vector<RowsSince>& tables, int count) {
 std::vector<std::string> TableReader::Columns(std::size_t table) const {
   const auto* page = pages_.at(table).get();
   std::vector<std::string> columns;
+  columns.reserve(static_cast<std::size_t>(PQnfields(page)));
   for (int i = 0; i < PQnfields(page); ++i) columns.emplace_back(PQfname(page, i));
   return columns;
 }

@@ -142,7 +142,7 @@ class Relay {
   [[nodiscard]] Start DecideForTables(const pg::SystemIdentity& server, const pg::Moment& now,
                                       const std::optional<Checkpoint>& checkpoint) const;
   [[nodiscard]] Resumption ResumeTables(const std::optional<Checkpoint>& checkpoint);
-  [[nodiscard]] Resumption BeginTablesNow(pg::Moment now, const std::stop_token& stop);
+  [[nodiscard]] Resumption BeginTablesNow(const pg::Moment& now, const std::stop_token& stop);
   void RefuseRowsFromElsewhere();
   [[nodiscard]] std::vector<pg::RowsSince> SinceCursor() const;
   // True if there were rows.

@@ -54,7 +54,7 @@ bool Relay::OpenTables(const std::stop_token& stop) {
   // Before anything is read: what another relay still does would make it untrue.
   if (!AwaitLock([&] { return reader->TryLock(settings_.slot); }, stop)) return false;
   const auto server = reader->Identify();
-  auto now = reader->Now();
+  const auto now = reader->Now();
   cursor_ = TableCursor{.reader = std::move(reader), .tables = {}};
   for (const auto& name : settings_.tables) {
     const auto table = pg::ParseTableName(name);
@@ -70,7 +70,7 @@ bool Relay::OpenTables(const std::stop_token& stop) {
   const auto checkpoint = OwnCheckpoint();
   const auto start = DecideForTables(server, now, checkpoint);
   auto resumption =
-      start == Start::kMakeSlot ? BeginTablesNow(std::move(now), stop) : ResumeTables(checkpoint);
+      start == Start::kMakeSlot ? BeginTablesNow(now, stop) : ResumeTables(checkpoint);
   if (resumption.settled) cursor_->snapshot = resumption.settled->snapshot;
   progress_.Resume(std::move(resumption));
   // What came before could take longer than that.
@@ -113,7 +113,7 @@ Resumption Relay::ResumeTables(const std::optional<Checkpoint>& checkpoint) {
 
 // From a moment that a crash of the server cannot undo, and that is remembered before anything else
 // is: else a start that is cut short would begin later.
-Resumption Relay::BeginTablesNow(pg::Moment now, const std::stop_token& stop) {
+Resumption Relay::BeginTablesNow(const pg::Moment& now, const std::stop_token& stop) {
   Checkpoint first{.system_id = server_->system_id,
                    .timeline = server_->timeline,
                    .position = now.flushed,

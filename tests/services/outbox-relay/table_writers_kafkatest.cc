@@ -15,7 +15,6 @@ namespace countersign::relay {
 namespace {
 
 using namespace std::chrono_literals;
-using support::Eventually;
 using support::Topic;
 using testing::ElementsAre;
 
