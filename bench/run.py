@@ -15,7 +15,7 @@ import time
 from bench import frame
 
 MODULES = ["signup", "signup_latency", "login_otp", "introspect", "relay_backlog", "relay_live", "relay_restart", "relay_failover", "relay_rss",
-           "otp_send", "start_up", "rss"]
+           "relay_table", "otp_send", "start_up", "rss"]
 
 
 def main():

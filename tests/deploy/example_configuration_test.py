@@ -112,3 +112,20 @@ def test_an_unknown_key_in_an_example_would_be_noticed(provisioned):
     checked = subprocess.run([BIN / "countersign-relay", "--config", file, "--check-config"], capture_output=True, text=True, check=False)
     assert checked.returncode == 78
     assert "no_such_key: no such key" in checked.stderr
+
+
+@pytest.mark.parametrize("wrong,why", [
+    ({"delivery": "at_least_once"}, "needs delivery: deduplicated"),
+    ({"tables": "[]"}, "needs the names of the tables"),
+    ({"tables": "[event_log]"}, "each is named schema.table"),
+])
+def test_the_table_source_is_refused_without_what_it_needs(provisioned, wrong, why):
+    settings = example("relay")
+    for key, value in {"source": "table", **wrong}.items():
+        settings, changed = re.subn(rf"^{key}: .*$", f"{key}: {value}", settings, flags=re.M)
+        assert changed == 1
+    file = provisioned.run_dir / "table.yaml"
+    file.write_text(settings)
+    checked = subprocess.run([BIN / "countersign-relay", "--config", file, "--check-config"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 78
+    assert why in checked.stderr

@@ -119,8 +119,10 @@ TEST_F(TableSourceTest, TheSourceCanBeChangedWithoutLossAndDoubling) {
     AppendNumbers(topic.name(), 16, 20);
     AwaitCheckpointed(topic.name(), 20);
   }
+  EXPECT_TRUE(Newest().rebuilding) << "the slot must not be taken for one that has everything";
   AppendNumbers(topic.name(), 21, 25);
   const auto relay = Start(FromTheFirstEvent());
+  EXPECT_THAT(relay->Log(), HasSubstr("relaying what the tables have and kafka has not"));
   AppendNumbers(topic.name(), 26, 30);
   static_cast<void>(topic.AwaitRecords(30));
   AwaitSettled();

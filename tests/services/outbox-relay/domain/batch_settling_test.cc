@@ -139,6 +139,7 @@ TEST(BatchProgressTest, WhatKafkaHasIsComparedUntilNothingOlderRuns) {
   EXPECT_TRUE(progress.IsInKafka(kSeen));
   EndBatch(progress, "6:9:6", 20);
   EXPECT_TRUE(progress.Deduplicating()) << "transaction 6 may be what Kafka has";
+  Bring(progress, "6:19:6", 25, 8);
   Bring(progress, "6:20:6", 30, 9);
   EXPECT_TRUE(progress.Deduplicating());
   const auto due = progress.DueCheckpoint();
