@@ -18,8 +18,6 @@ constexpr const char* kSlots =
 // A slot or publication with another name than these characters is refused before any command.
 constexpr std::string_view kNameCharacters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
-// Keeps our advisory locks apart from those of others in the same database.
-constexpr int kLockClass = 0x43536c6b;
 constexpr std::size_t kDataHeader = 1 + 8 + 8 + 8;
 constexpr std::size_t kKeepaliveSize = 1 + 8 + 8 + 1;
 constexpr auto kPostgresEpoch = std::chrono::sys_days{std::chrono::year{2000} / 1 / 1};
@@ -131,7 +129,7 @@ SystemIdentity ReplicationConnection::Identify() {
 }
 
 bool ReplicationConnection::TryLock(std::string_view name) {
-  const Rows rows = Query("SELECT pg_try_advisory_lock(" + std::to_string(kLockClass) +
+  const Rows rows = Query("SELECT pg_try_advisory_lock(" + std::to_string(kSlotLockClass) +
                               ", hashtext('" + CheckedName(name) + "'))",
                           "taking the lock");
   return PQgetvalue(rows.get(), 0, 0)[0] == 't';

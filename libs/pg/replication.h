@@ -36,6 +36,10 @@ class ReplicationRefused final : public ReplicationFault {
   using ReplicationFault::ReplicationFault;
 };
 
+// TryLock takes the advisory lock (kSlotLockClass, hashtext(name)): the class keeps ours apart from
+// those of others in the same database.
+inline constexpr int kSlotLockClass = 0x43536c6b;
+
 struct SystemIdentity {
   std::string system_id;
   int timeline = 0;

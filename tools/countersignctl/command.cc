@@ -16,7 +16,7 @@ namespace {
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (auto group : {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(),
-                     OutboxCommands(), EventsCommands()}) {
+                     OutboxCommands(), RelayCommands(), LogCommands(), EventsCommands()}) {
     std::ranges::move(group, std::back_inserter(all));
   }
   return all;

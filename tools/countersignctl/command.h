@@ -1,5 +1,6 @@
 #pragma once
 // A subcommand: its words, its help and what it does.
+#include <istream>
 #include <ostream>
 #include <stdexcept>
 #include <string_view>
@@ -25,6 +26,7 @@ class Failure final : public std::runtime_error {
 struct Streams {
   std::ostream& out;
   std::ostream& err;
+  std::istream* terminal = nullptr;  // where a person can be asked; null: nobody is there
 };
 
 struct Command {
@@ -45,6 +47,8 @@ inline constexpr Option kJson{"json", "", "machine-readable output"};
 [[nodiscard]] std::vector<Command> TopicsCommands();
 [[nodiscard]] std::vector<Command> CallCommands();
 [[nodiscard]] std::vector<Command> OutboxCommands();
+[[nodiscard]] std::vector<Command> RelayCommands();
+[[nodiscard]] std::vector<Command> LogCommands();
 [[nodiscard]] std::vector<Command> EventsCommands();
 [[nodiscard]] std::vector<Command> KeysCommands();
 

@@ -20,7 +20,7 @@ using Words = std::vector<std::string>;
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (auto group : {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(),
-                     OutboxCommands(), EventsCommands()}) {
+                     OutboxCommands(), RelayCommands(), LogCommands(), EventsCommands()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   return all;
@@ -99,6 +99,19 @@ TEST(CommandTest, WrongUsageExitsWith64AndPrintsNothingElse) {
       {"events", "tail"},
       {"events", "tail", "--max", "-1", "--brokers", "127.0.0.1:1"},
       {"outbox", "status"},
+      {"relay", "status"},
+      {"relay", "forget", "--slot", "x"},  // nobody to ask
+      {"relay", "forget", "--yes", "--database-url", "host=127.0.0.1"},
+      {"log", "drop", "--database-url", "host=127.0.0.1"},
+      {"log", "drop", "--keep", "90"},
+      {"log", "drop", "--keep", "23h"},
+      {"log", "drop", "--keep", "40000d"},
+      {"log", "drop", "--keep", "ninety days"},
+      {"log", "drop", "--keep", "90d"},  // no database
+      {"log", "drop", "--keep", "90d", "--schemas", "auth,billing"},
+      {"log", "drop", "--keep", "90d", "--schemas", "auth,"},
+      {"log", "make"},
+      {"log", "make", "--days", "61", "--database-url", "host=127.0.0.1"},
       {"keys", "rotate"},
       {"call"},
       {"call", "NoSuchMethod"},
@@ -124,7 +137,9 @@ TEST(CommandTest, AnUnknownCommandIsNamedWhole) {
 TEST(CommandTest, AServerThatIsAwayExitsWith69) {
   const std::string nowhere = "host=127.0.0.1 port=1 dbname=x password=hunter2";
   for (const Words& words :
-       {Words{"migrate", "status"}, Words{"migrate", "up"}, Words{"outbox", "status"}}) {
+       {Words{"migrate", "status"}, Words{"migrate", "up"}, Words{"outbox", "status"},
+        Words{"relay", "status"}, Words{"relay", "forget", "--slot", "x", "--yes"},
+        Words{"log", "drop", "--keep", "90d"}, Words{"log", "make"}}) {
     const auto told = RunCtl(words, {{"DATABASE_URL", nowhere}});
     EXPECT_EQ(told.exit, kUnavailable) << told.err;
     EXPECT_THAT(told.err, Not(HasSubstr("hunter2")));
