@@ -80,6 +80,7 @@ TEST_F(LogTest, DropsWhatIsOldAndSettled) {
   EXPECT_THAT(Ages("auth"), ElementsAre(88));
   EXPECT_THAT(Ages("otp"), IsEmpty());
   EXPECT_THAT(Drop().out, HasSubstr("auth: dropped 0"));
+  EXPECT_THAT(Drop({"--dry-run"}).out, HasSubstr("auth: would drop nothing"));
 }
 
 TEST_F(LogTest, KeepsAnEventThatKafkaMayLackAndEverythingAfterIt) {
@@ -98,6 +99,7 @@ TEST_F(LogTest, KeepsAnEventThatKafkaMayLackAndEverythingAfterIt) {
 
 TEST_F(LogTest, ADryRunNamesWhatWouldGoAndDropsNothing) {
   for (const int age : {100, 92, 88}) MakeOld("auth", age);
+  MakeOld("otp", 95);
   Write(GoodCheckpoint());
   const auto name = [&](int age) {
     return "event_log_" +
@@ -110,8 +112,9 @@ TEST_F(LogTest, ADryRunNamesWhatWouldGoAndDropsNothing) {
   EXPECT_EQ(list[1]["partition"], name(92));
   EXPECT_GT(list[0]["bytes"], 0);
   EXPECT_THAT(Drop({"--dry-run"}).out, AllOf(HasSubstr("auth: would drop " + name(100)),
-                                             HasSubstr("otp: would drop nothing")));
+                                             HasSubstr("otp: would drop " + name(95))));
   EXPECT_THAT(Ages("auth"), ElementsAre(100, 92, 88));
+  EXPECT_THAT(Ages("otp"), ElementsAre(95));
 }
 
 TEST_F(LogTest, DropsTheLogsThatWereChosen) {
@@ -180,6 +183,8 @@ TEST_F(LogTest, MakesThePartitionsThatLack) {
   EXPECT_THAT(told.out, AllOf(HasSubstr("auth: made 1"), HasSubstr("otp: made 0")));
   const auto more = RunCtl({"log", "make", "--days", "21", "--json", "--schemas", "otp"}, database);
   EXPECT_EQ(nlohmann::json::parse(more.out), (nlohmann::json{{"otp", {{"made", 1}}}}));
+  EXPECT_EQ(owner_->One<int>("SELECT auth.log_days_ahead()"), 20);
+  EXPECT_EQ(owner_->One<int>("SELECT otp.log_days_ahead()"), 21);
 }
 
 }  // namespace
