@@ -85,13 +85,17 @@ std::string SettledSnapshot(const std::string& slot,
   return checkpoint->settled->snapshot;
 }
 
+std::string Partitions(int count) {
+  return fmt::format("{} {}", count, count == 1 ? "partition" : "partitions");
+}
+
 // Prints as it goes: what was dropped stays dropped if a later log fails.
 void DropOne(pg::Connection& connection, const Log& log, milliseconds kept,
              const std::string& settled, nlohmann::json& json, std::ostream* out) {
   const int dropped =
       connection.Execute(log.drop, kept.count(), settled).Only().Get<int>("dropped");
   json[std::string(log.schema)] = {{"dropped", dropped}};
-  if (out != nullptr) fmt::print(*out, "{}: dropped {} partitions\n", log.schema, dropped);
+  if (out != nullptr) fmt::print(*out, "{}: dropped {}\n", log.schema, Partitions(dropped));
 }
 
 void ListOne(pg::Connection& connection, const Log& log, milliseconds kept,
@@ -137,7 +141,7 @@ int Make(const Arguments& arguments, const Streams& streams) {
     const int made = connection.Execute(log.make, days).Only().Get<int>("made");
     json[std::string(log.schema)] = {{"made", made}};
     if (!arguments.Flag("json")) {
-      fmt::print(streams.out, "{}: made {} partitions\n", log.schema, made);
+      fmt::print(streams.out, "{}: made {}\n", log.schema, Partitions(made));
     }
   }
   if (arguments.Flag("json")) fmt::print(streams.out, "{}\n", json.dump(2));
