@@ -11,8 +11,6 @@ namespace {
 // A slot or publication with another name than these characters is refused before any command.
 constexpr std::string_view kNameCharacters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
-// Keeps our advisory locks apart from those of others in the same database.
-constexpr int kLockClass = 0x43536c6b;
 constexpr int kBeatMilliseconds = 100;
 
 struct FreeText {
@@ -132,7 +130,7 @@ void RawSession::AwaitInput(const char* doing, const OnWait& on_wait) const {
 }
 
 bool RawSession::TryLock(std::string_view name) const {
-  const Rows rows = Query("SELECT pg_try_advisory_lock(" + std::to_string(kLockClass) +
+  const Rows rows = Query("SELECT pg_try_advisory_lock(" + std::to_string(kSlotLockClass) +
                               ", hashtext('" + CheckedName(name) + "'))",
                           "taking the lock");
   return PQgetvalue(rows.get(), 0, 0)[0] == 't';

@@ -33,6 +33,10 @@ class ReplicationRefused final : public ReplicationFault {
   using ReplicationFault::ReplicationFault;
 };
 
+// TryLock takes the advisory lock (kSlotLockClass, hashtext(name)): the class keeps ours apart from
+// those of others in the same database.
+inline constexpr int kSlotLockClass = 0x43536c6b;
+
 class RawSession {
  public:
   enum class Protocol { kOrdinary, kReplication };

@@ -47,8 +47,8 @@ std::optional<Checkpoint> ParseCheckpoint(std::string_view json) {
   }
 }
 
-std::optional<Checkpoint> ReadCheckpoint(TailReader& reader, const std::string& topic,
-                                         std::string_view relay) {
+std::optional<std::string> ReadNewestRecord(TailReader& reader, const std::string& topic,
+                                            std::string_view relay) {
   std::optional<std::string> newest;
   const auto keep = [&](const kafka::Message& record) {
     if (record.key() == relay) newest = record.value();
@@ -57,7 +57,14 @@ std::optional<Checkpoint> ReadCheckpoint(TailReader& reader, const std::string& 
     throw TailFault("topic " + topic + " does not exist (countersignctl topics apply)");
   }
   // An empty value is a tombstone: the operator has made the relay forget.
-  if (!newest || newest->empty()) return std::nullopt;
+  if (newest && newest->empty()) return std::nullopt;
+  return newest;
+}
+
+std::optional<Checkpoint> ReadCheckpoint(TailReader& reader, const std::string& topic,
+                                         std::string_view relay) {
+  const auto newest = ReadNewestRecord(reader, topic, relay);
+  if (!newest) return std::nullopt;
   auto checkpoint = ParseCheckpoint(*newest);
   if (!checkpoint) {
     throw TailFault("the newest checkpoint in " + topic +

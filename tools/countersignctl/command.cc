@@ -11,17 +11,17 @@
 #include "libs/pg/errors.h"
 
 namespace countersign::ctl {
-namespace {
-
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (auto group :
-       {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(), OutboxCommands(),
-        EventsCommands(), RelayParkedCommands(), RelayReplayCommands(), RelayVerifyCommands()}) {
+  for (auto group : {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(),
+                     OutboxCommands(), EventsCommands(), LogCommands(), RelayCommands(),
+                     RelayParkedCommands(), RelayReplayCommands(), RelayVerifyCommands()}) {
     std::ranges::move(group, std::back_inserter(all));
   }
   return all;
 }
+
+namespace {
 
 void PrintOverview(const std::vector<Command>& commands, std::ostream& out) {
   fmt::print(out, "usage: countersignctl COMMAND [options]    (COMMAND --help tells more)\n\n");

@@ -1,5 +1,6 @@
 #pragma once
 // A subcommand: its words, its help and what it does.
+#include <istream>
 #include <ostream>
 #include <stdexcept>
 #include <string_view>
@@ -26,6 +27,7 @@ class Failure final : public std::runtime_error {
 struct Streams {
   std::ostream& out;
   std::ostream& err;
+  std::istream* terminal = nullptr;  // where a person can be asked; null: nobody is there
 };
 
 struct Command {
@@ -46,11 +48,16 @@ inline constexpr Option kJson{"json", "", "machine-readable output"};
 [[nodiscard]] std::vector<Command> TopicsCommands();
 [[nodiscard]] std::vector<Command> CallCommands();
 [[nodiscard]] std::vector<Command> OutboxCommands();
+[[nodiscard]] std::vector<Command> RelayCommands();
+[[nodiscard]] std::vector<Command> LogCommands();
 [[nodiscard]] std::vector<Command> RelayParkedCommands();
 [[nodiscard]] std::vector<Command> EventsCommands();
 [[nodiscard]] std::vector<Command> KeysCommands();
 [[nodiscard]] std::vector<Command> RelayReplayCommands();
 [[nodiscard]] std::vector<Command> RelayVerifyCommands();
+
+// Those above, in the order of the overview.
+[[nodiscard]] std::vector<Command> AllCommands();
 
 // Runs the command that the words name; its exit code. All errors are told on `streams.err`.
 [[nodiscard]] int Run(std::span<const std::string> words, const Environment& environment,

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -11,5 +13,6 @@ int main(int argc, char** argv) {
     const char* value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
-  return countersign::ctl::Run(words, environment, {std::cout, std::cerr});
+  std::istream* terminal = isatty(STDIN_FILENO) == 1 ? &std::cin : nullptr;
+  return countersign::ctl::Run(words, environment, {std::cout, std::cerr, terminal});
 }

@@ -9,29 +9,19 @@
 #include "tools/countersignctl/command.h"
 #include "tools/countersignctl/database.h"
 #include "tools/countersignctl/metrics_page.h"
+#include "tools/countersignctl/slot_status.h"
 #include "tools/countersignctl/sql/queries.h"
 
 namespace countersign::ctl {
 namespace {
 
-struct SlotStatus {
-  bool exists = false;
-  bool active = false;  // a relay is connected
-  std::string wal_status;
-  std::string confirmed;
-  std::int64_t lag_bytes = 0;
-  std::int64_t retained_bytes = 0;
-  std::optional<double> lag_seconds;  // empty: cannot be told
-
-  // In words for the operator; empty: nothing is wrong.
-  [[nodiscard]] std::string Trouble() const {
-    if (!exists) return "there is no slot: the relay has never run on this database";
-    if (wal_status == "lost") return "the slot is lost: WAL it needs was removed";
-    if (wal_status == "unreserved") return "the slot is about to be lost";
-    if (!active) return "no relay is connected";
-    return "";
-  }
-};
+// In words for the operator; empty: nothing is wrong.
+std::string Trouble(const SlotStatus& status) {
+  if (!status.exists) return "there is no slot: the relay has never run on this database";
+  if (const auto wal = status.WalTrouble(); !wal.empty()) return wal;
+  if (!status.active) return "no relay is connected";
+  return "";
+}
 
 // An idle slot is asked itself; while a relay has it, only the relay knows.
 std::optional<double> LagSeconds(pg::Connection& connection, const Arguments& arguments,
@@ -54,24 +44,12 @@ std::optional<double> LagSeconds(pg::Connection& connection, const Arguments& ar
   }
 }
 
-SlotStatus ReadStatus(const Arguments& arguments) {
-  auto connection = ConnectDatabase(arguments);
-  const auto rows = connection.Execute(sql::kReadSlot, arguments.Text("slot"));
-  SlotStatus status;
-  if (rows.empty()) return status;
-  status.exists = true;
-  status.active = rows[0].Get<bool>("active");
-  status.wal_status = rows[0].Get<std::string>("wal_status");
-  status.confirmed = rows[0].Get<std::string>("confirmed");
-  status.lag_bytes = rows[0].Get<std::int64_t>("lag_bytes");
-  status.retained_bytes = rows[0].Get<std::int64_t>("retained_bytes");
-  status.lag_seconds = LagSeconds(connection, arguments, status);
-  return status;
-}
-
 int PrintStatus(const Arguments& arguments, const Streams& streams) {
-  const SlotStatus status = ReadStatus(arguments);
-  const auto trouble = status.Trouble();
+  auto connection = ConnectDatabase(arguments);
+  const SlotStatus status = ReadSlotStatus(connection, arguments.Text("slot"));
+  // Empty: it cannot be told.
+  const auto lag_seconds = status.exists ? LagSeconds(connection, arguments, status) : std::nullopt;
+  const auto trouble = Trouble(status);
   if (arguments.Flag("json")) {
     nlohmann::json json = {{"slot", arguments.Text("slot")},
                            {"exists", status.exists},
@@ -82,11 +60,11 @@ int PrintStatus(const Arguments& arguments, const Streams& streams) {
                            {"lag_seconds", nullptr},
                            {"retained_bytes", status.retained_bytes},
                            {"trouble", trouble}};
-    if (status.lag_seconds) json["lag_seconds"] = *status.lag_seconds;
+    if (lag_seconds) json["lag_seconds"] = *lag_seconds;
     fmt::print(streams.out, "{}\n", json.dump(2));
   } else if (status.exists) {
-    const std::string seconds = status.lag_seconds ? fmt::format("{:.3f} s", *status.lag_seconds)
-                                                   : "unknown (the relay's metrics tell)";
+    const std::string seconds =
+        lag_seconds ? fmt::format("{:.3f} s", *lag_seconds) : "unknown (the relay's metrics tell)";
     fmt::print(streams.out,
                "slot       {}\nrelay      {}\nlag        {}\nlag        {} bytes of WAL\n"
                "retained   {} bytes of WAL\nwal status {}\nconfirmed  {}\n",

@@ -17,15 +17,6 @@ using testing::IsEmpty;
 using testing::Not;
 using Words = std::vector<std::string>;
 
-std::vector<Command> AllCommands() {
-  std::vector<Command> all;
-  for (auto group :
-       {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(), OutboxCommands(),
-        EventsCommands(), RelayReplayCommands(), RelayVerifyCommands()}) {
-    all.insert(all.end(), group.begin(), group.end());
-  }
-  return all;
-}
 Words Split(std::string_view text) {
   Words words;
   std::istringstream stream{std::string(text)};
@@ -112,6 +103,19 @@ TEST(CommandTest, WrongUsageExitsWith64AndPrintsNothingElse) {
       {"relay", "verify", "--database-url", "host=127.0.0.1"},
       {"relay", "verify", "--tables", ",", "--brokers", "127.0.0.1:1"},
       {"relay", "verify", "--since", "5s", "--brokers", "127.0.0.1:1"},
+      {"relay", "status"},
+      {"relay", "forget", "--slot", "x"},  // nobody to ask
+      {"relay", "forget", "--yes", "--database-url", "host=127.0.0.1"},
+      {"log", "drop", "--database-url", "host=127.0.0.1"},
+      {"log", "drop", "--keep", "90"},
+      {"log", "drop", "--keep", "23h"},
+      {"log", "drop", "--keep", "40000d"},
+      {"log", "drop", "--keep", "ninety days"},
+      {"log", "drop", "--keep", "90d"},  // no database
+      {"log", "drop", "--keep", "90d", "--schemas", "auth,billing"},
+      {"log", "drop", "--keep", "90d", "--schemas", "auth,"},
+      {"log", "make"},
+      {"log", "make", "--days", "61", "--database-url", "host=127.0.0.1"},
       {"keys", "rotate"},
       {"call"},
       {"call", "NoSuchMethod"},
@@ -137,7 +141,9 @@ TEST(CommandTest, AnUnknownCommandIsNamedWhole) {
 TEST(CommandTest, AServerThatIsAwayExitsWith69) {
   const std::string nowhere = "host=127.0.0.1 port=1 dbname=x password=hunter2";
   for (const Words& words :
-       {Words{"migrate", "status"}, Words{"migrate", "up"}, Words{"outbox", "status"}}) {
+       {Words{"migrate", "status"}, Words{"migrate", "up"}, Words{"outbox", "status"},
+        Words{"relay", "status"}, Words{"relay", "forget", "--slot", "x", "--yes"},
+        Words{"log", "drop", "--keep", "90d"}, Words{"log", "make"}}) {
     const auto told = RunCtl(words, {{"DATABASE_URL", nowhere}});
     EXPECT_EQ(told.exit, kUnavailable) << told.err;
     EXPECT_THAT(told.err, Not(HasSubstr("hunter2")));

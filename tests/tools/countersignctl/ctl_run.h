@@ -17,7 +17,8 @@ struct Told {
 };
 
 inline Told RunCtl(const std::vector<std::string>& words,
-                   const std::map<std::string, std::string>& environment = {}) {
+                   const std::map<std::string, std::string>& environment = {},
+                   std::istream* terminal = nullptr) {
   std::ostringstream out;
   std::ostringstream err;
   const int exit =
@@ -26,7 +27,7 @@ inline Told RunCtl(const std::vector<std::string>& words,
             const auto found = environment.find(name);
             return found == environment.end() ? std::nullopt : std::optional(found->second);
           },
-          {out, err});
+          {out, err, terminal});
   return {exit, out.str(), err.str()};
 }
 

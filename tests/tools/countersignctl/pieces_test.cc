@@ -6,6 +6,7 @@
 #include "tools/countersignctl/command.h"
 #include "tools/countersignctl/metrics_page.h"
 #include "tools/countersignctl/migration.h"
+#include "tools/countersignctl/slot_status.h"
 
 namespace countersign::ctl {
 namespace {
@@ -83,6 +84,14 @@ TEST(MetricsPageTest, FindsTheValueOfAMetricWithoutLabels) {
 TEST(MetricsPageTest, NobodyWhoAnswersIsNoValue) {
   EXPECT_EQ(ReadMetric("127.0.0.1:1", "x"), std::nullopt);
   EXPECT_EQ(ReadMetric("nonsense", "x"), std::nullopt);
+}
+
+TEST(SlotStatusTest, TellsALostSlotFromOneThatWillBe) {
+  EXPECT_THAT(SlotStatus{.wal_status = "lost"}.WalTrouble(), HasSubstr("the slot is lost"));
+  EXPECT_THAT(SlotStatus{.wal_status = "unreserved"}.WalTrouble(), HasSubstr("about to be lost"));
+  for (const char* well : {"reserved", "extended", ""}) {
+    EXPECT_EQ(SlotStatus{.wal_status = well}.WalTrouble(), "") << well;
+  }
 }
 
 TEST(BeginMessageTest, ReadsTheTimeOfTheCommit) {
