@@ -85,6 +85,17 @@ std::string SettledSnapshot(const std::string& slot,
   return checkpoint->settled->snapshot;
 }
 
+// A parked event counts as settled, and yet only the log has it. To be asked after the checkpoint
+// was read: what that one covers was parked before.
+void RefuseParked(pg::Connection& connection, const Log& log) {
+  const int keys = connection.Execute(sql::kCountParked, log.schema).Only().Get<int>("keys");
+  if (keys == 0) return;
+  throw Failure(
+      fmt::format("nothing is dropped: {} keys of {} are parked, and only the log has their events "
+                  "(countersignctl relay parked)",
+                  keys, log.schema));
+}
+
 std::string Partitions(int count) {
   return fmt::format("{} {}", count, count == 1 ? "partition" : "partitions");
 }
@@ -122,6 +133,7 @@ int Drop(const Arguments& arguments, const Streams& streams) {
   auto connection = ConnectDatabase(arguments);
   const auto checkpoint = NewestCheckpoint(arguments);
   const auto settled = SettledSnapshot(slot, checkpoint, ReadServer(connection, slot));
+  for (const Log& log : logs) RefuseParked(connection, log);
   const bool as_json = arguments.Flag("json");
   std::ostream* out = as_json ? nullptr : &streams.out;
   auto json = nlohmann::json::object();
@@ -158,7 +170,8 @@ std::vector<Command> LogCommands() {
        .details = "As the owner. What Kafka has is told by the settled snapshot in the newest "
                   "checkpoint of the relay; a\npartition with a single event that is not in it "
                   "stays, and so does every day that is not over.\nRefused, with exit code 1, "
-                  "without such a checkpoint. The relay of --slot must have all of\n--schemas in "
+                  "without such a checkpoint, and while keys are parked. The relay of --slot must "
+                  "have all of\n--schemas in "
                   "its publications.",
        .options = RelayOptions({{"keep", "AGE", "what is younger stays, for example 90d"},
                                 kLogs,

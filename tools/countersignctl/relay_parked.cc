@@ -4,12 +4,12 @@
 
 #include "tools/countersignctl/command.h"
 #include "tools/countersignctl/database.h"
+#include "tools/countersignctl/relay_state.h"
 #include "tools/countersignctl/sql/queries.h"
 
 namespace countersign::ctl {
 namespace {
 
-constexpr Option kSlot{"slot", "NAME", "replication slot of the relay", "countersign"};
 constexpr Option kWhy{"why", "TEXT", "the reason, for the audit log"};
 
 int ListParked(const Arguments& arguments, const Streams& streams) {
@@ -74,7 +74,7 @@ std::vector<Command> RelayParkedCommands() {
        .positionals = "",
        .summary = "List the keys whose next event Kafka refuses for good; exit 3 if there are any",
        .details = "",
-       .options = {kDatabase, kSlot, kJson},
+       .options = {kDatabase, kRelaySlot, kJson},
        .run = ListParked},
       {.words = "relay unpark",
        .positionals = "[EVENT_ID]",
@@ -82,7 +82,7 @@ std::vector<Command> RelayParkedCommands() {
        .details = "For when the cause is mended: the topic made, the right granted. The relay does "
                   "it within seconds;\nwhat is refused again is parked again.",
        .options = {kDatabase,
-                   kSlot,
+                   kRelaySlot,
                    {"topic", "NAME", "all parked keys of a topic, instead of one event"},
                    kWhy},
        .least_positionals = 0,
@@ -92,7 +92,7 @@ std::vector<Command> RelayParkedCommands() {
        .positionals = "EVENT_ID",
        .summary = "Give a refused event up and relay those behind it; it stays in the log",
        .details = "Kafka never gets this event. Who asked and why is kept in relay.parking_log.",
-       .options = {kDatabase, kSlot, kWhy},
+       .options = {kDatabase, kRelaySlot, kWhy},
        .least_positionals = 1,
        .most_positionals = 1,
        .run = Skip}};

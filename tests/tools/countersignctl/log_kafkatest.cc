@@ -131,6 +131,22 @@ TEST_F(LogTest, RefusesWithoutACheckpoint) {
   ExpectRefused("there is no checkpoint of " + slot_);
 }
 
+// A parked event is visible in the snapshot, but in no topic.
+TEST_F(LogTest, RefusesWhileAKeyOfTheLogIsParked) {
+  MakeOld("auth", 100);
+  Write(GoodCheckpoint());
+  owner_->Run(
+      "INSERT INTO relay.parked (slot, topic, key, source_schema, source_table, first_id, "
+      "event_id, "
+      "reason) VALUES ($1, 't', 'k', 'auth', 'event_log', 1, 'e', 'too large')",
+      slot_);
+  ExpectRefused("1 keys of auth are parked");
+  EXPECT_EQ(Drop({"--schemas", "otp"}).exit, kOk);
+  owner_->Run("DELETE FROM relay.parked WHERE slot = $1", slot_);
+  EXPECT_EQ(Drop().exit, kOk);
+  EXPECT_THAT(Ages("auth"), IsEmpty());
+}
+
 TEST_F(LogTest, RefusesACheckpointThatSaysNothingForSure) {
   MakeOld("auth", 100);
   auto checkpoint = GoodCheckpoint();
