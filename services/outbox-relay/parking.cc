@@ -3,21 +3,11 @@
 #include <exception>
 #include <utility>
 
+#include "services/outbox-relay/side_connection.h"
 #include "services/outbox-relay/sql/queries.h"
 
 namespace countersign::relay {
 namespace {
-
-constexpr std::chrono::milliseconds kAnswerTime{2'000};
-
-pg::ConnectionSettings OfParking(pg::ConnectionSettings settings) {
-  settings.application_name = "countersign-relay-parking";
-  settings.statement_timeout = kAnswerTime;
-  settings.lock_timeout = kAnswerTime;
-  settings.connect_timeout = kAnswerTime;
-  settings.network_timeout = kAnswerTime;
-  return settings;
-}
 
 Wanted ParseWanted(const std::string& text) {
   if (text == "unpark") return Wanted::kUnpark;
@@ -27,7 +17,7 @@ Wanted ParseWanted(const std::string& text) {
 }  // namespace
 
 Parking::Parking(pg::ConnectionSettings database, std::string slot)
-    : database_(OfParking(std::move(database))), slot_(std::move(slot)) {}
+    : database_(BesideTheStream(std::move(database), "parking")), slot_(std::move(slot)) {}
 
 template <typename Work>
 void Parking::Ask(Work work) {

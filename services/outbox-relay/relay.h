@@ -219,6 +219,7 @@ class Relay {
   [[nodiscard]] SeenEvents SeenOf(const std::string& topic);
 
   void WriteCheckpointIfDue();
+  [[nodiscard]] kafka::Produced Send(const Checkpoint& checkpoint, std::uint64_t token);
   void TakeSnapshotIfWanted();
   void FinishCheckpoints(SteadyTime deadline);
   void OnDelivery(const kafka::Delivery& delivery);

@@ -66,13 +66,7 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
 }
 
 void Relay::MarkRebuilding(const Checkpoint& checkpoint) {
-  const std::string json = ToJson(checkpoint);
-  kafka::Headers headers(0);
-  const auto produced = producer_->Produce({.topic = settings_.checkpoint_topic,
-                                            .key = settings_.slot,
-                                            .value = json,
-                                            .token = kRebuildingToken},
-                                           headers);
+  const auto produced = Send(checkpoint, kRebuildingToken);
   const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
   if (produced != kafka::Produced::kQueued || !producer_->Flush(kTailLimit, on_delivery)) {
     throw TailFault("kafka does not take the checkpoint that must come first");

@@ -199,19 +199,21 @@ void Relay::WriteCheckpointIfDue() {
   // A slot of this name, if there is one, has not what the table source has relayed.
   due->rebuilding = settings_.source == Source::kTable;
   Failpoint("before_checkpoint");
-  const std::string json = ToJson(*due);
-  kafka::Headers headers(0);
-  const auto produced = producer_->Produce({.topic = settings_.checkpoint_topic,
-                                            .key = settings_.slot,
-                                            .value = json,
-                                            .token = kCheckpointToken},
-                                           headers);
+  const auto produced = Send(*due, kCheckpointToken);
   if (produced == kafka::Produced::kQueued) {
     progress_.CheckpointQueued();
   } else if (produced == kafka::Produced::kUnknownTopic) {
     throw kafka::Fault(
         0, "topic " + settings_.checkpoint_topic + " does not exist (countersignctl topics apply)");
   }
+}
+
+kafka::Produced Relay::Send(const Checkpoint& checkpoint, std::uint64_t token) {
+  const std::string json = ToJson(checkpoint);
+  kafka::Headers headers(0);
+  return producer_->Produce(
+      {.topic = settings_.checkpoint_topic, .key = settings_.slot, .value = json, .token = token},
+      headers);
 }
 
 void Relay::TakeSnapshotIfWanted() {

@@ -2,28 +2,20 @@
 
 #include <utility>
 
+#include "services/outbox-relay/side_connection.h"
 #include "services/outbox-relay/sql/queries.h"
 
 namespace countersign::relay {
 namespace {
 
-constexpr std::chrono::milliseconds kAnswerTime{2'000};
 // A database that refuses is not asked in a loop.
 constexpr std::chrono::milliseconds kPauseAfterFault{1'000};
-
-pg::ConnectionSettings OfTaker(pg::ConnectionSettings settings) {
-  settings.application_name = "countersign-relay-snapshots";
-  settings.statement_timeout = kAnswerTime;
-  settings.connect_timeout = kAnswerTime;
-  settings.network_timeout = kAnswerTime;
-  return settings;
-}
 
 }  // namespace
 
 SnapshotTaker::SnapshotTaker(pg::ConnectionSettings database, const log::Logger& logger,
                              std::function<void()> on_answer)
-    : database_(OfTaker(std::move(database))),
+    : database_(BesideTheStream(std::move(database), "snapshots")),
       logger_(logger),
       on_answer_(std::move(on_answer)),
       thread_([this](const std::stop_token& stop) { Serve(stop); }) {}
