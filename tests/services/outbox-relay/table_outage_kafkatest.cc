@@ -1,4 +1,4 @@
-// The tables as source, while Kafka is away.
+// Relays with a database of their own, while Kafka is away.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -48,6 +48,23 @@ TEST_F(TableOutageTest, WhatIsCommittedWhileKafkaIsAwayArrivesInOrder) {
   static_cast<void>(topic.AwaitRecords(kEvents));
   AwaitSettled(true);
   EXPECT_EQ(Numbers(topic.Read()), UpTo(kEvents));
+}
+
+// The slot cannot be made before it is known whether there is a checkpoint, so what is written
+// until then comes from the tables.
+using FirstStartOutageTest = TableOutageTest;
+TEST_F(FirstStartOutageTest, WithoutKafkaNothingEscapesThatIsWrittenMeanwhile) {
+  const Topic topic(1, {}, Cluster());
+  distant_->network().Refuse(true);
+  AppendNumbers(topic.name(), 1, 20);
+  RunningRelay relay(FromTheFirstEvent());
+  EXPECT_TRUE(Eventually([&] {
+    return relay.Health().find("no kafka broker answers") != std::string::npos;
+  })) << relay.Health();
+  AppendNumbers(topic.name(), 21, 40);
+  distant_->network().Refuse(false);
+  EXPECT_EQ(Numbers(topic.AwaitRecords(40)), UpTo(40));
+  EXPECT_TRUE(Eventually([&] { return relay.Health().empty(); }));
 }
 
 }  // namespace
