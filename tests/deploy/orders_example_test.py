@@ -35,8 +35,9 @@ class Shop:
     def __init__(self, stack):
         self.stack = stack
         self.env = stack.variables()
-        self.setup, relay, self.use, self.leave = blocks(EXAMPLE / "README.md", "sh")
+        self.setup, relay, self.use, self.index, switch, self.leave = blocks(EXAMPLE / "README.md", "sh")
         self.relay = Relay(self, relay)
+        self.table_relay = Relay(self, f"{switch}\n{relay}")
 
     def shell(self, text, **more):
         return subprocess.run(["bash", "-euo", "pipefail", "-c", self.here(text)], cwd=ROOT, env={**os.environ, **more},
@@ -150,6 +151,7 @@ def shop():
         running.relay.start()
         yield running
         running.relay.kill()
+        running.table_relay.kill()
     stack.remove()
 
 
@@ -256,8 +258,28 @@ def test_the_operators_command_knows_the_shops_slot(shop):
     assert wrong.returncode == 3
 
 
-def test_at_last_the_relay_goes_and_its_slot_with_it(shop):
+def test_without_replication_rights_the_relay_reads_the_table_and_goes_on_where_it_stood(shop):
+    shop.await_all()
     shop.relay.stop()
+    with shop.connect() as connection:
+        between = orders.place(connection, "written while no relay ran", 1)
+    indexed = shop.shell(shop.index)
+    assert indexed.returncode == 0, indexed.stderr
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        with psycopg.connect(shop.env["DATABASE_URL"], user="shop_relay", password="relay", autocommit=True) as connection:
+            connection.execute("SELECT pg_logical_slot_get_changes('shop', NULL, NULL)")
+    shop.table_relay.start()
+    with Clerks(shop) as clerks:
+        wait_for(lambda: len(clerks.placed) >= 50, "the clerks")
+    wait_for(lambda: shop.verdict().records >= len(shop.rows()), "Kafka to have every row", 60)
+    shop.table_relay.stop()
+    verdict = shop.verdict()
+    assert not verdict.faults and verdict.duplicates == 0, str(verdict)
+    mine = [record for record in raw_records(shop.env["KAFKA_BROKERS"], (TOPIC,)) if record.key().decode() == str(between)]
+    assert [headers_of(record).get("commit_lsn") for record in mine] == [None], "the streaming relay brought it"
+
+
+def test_at_last_the_relay_goes_and_its_slot_with_it(shop):
     gone = shop.shell("source .run/env\n" + shop.leave)
     assert gone.returncode == 0, gone.stderr
     assert query(shop.env["DATABASE_URL"], "SELECT count(*) FROM pg_replication_slots") == [(0,)]
