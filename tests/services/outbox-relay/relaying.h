@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <iostream>
 #include <memory>
 #include <set>
 #include <string>
@@ -32,6 +33,11 @@ class RunningRelay {
         observer_(registry_, clock_),
         relay_(std::move(settings), logger_, observer_),
         thread_([this](const std::stop_token& stop) { relay_.Run(stop); }) {}
+  ~RunningRelay() {
+    if (testing::Test::HasFailure()) std::cerr << "the relay of the failed test said:\n" << Log();
+  }
+  RunningRelay(const RunningRelay&) = delete;
+  RunningRelay& operator=(const RunningRelay&) = delete;
 
   [[nodiscard]] std::string Health() const { return observer_.Health(); }
   [[nodiscard]] std::string Log() const { return sink_.Text(); }
