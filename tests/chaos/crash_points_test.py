@@ -1,10 +1,10 @@
 """kill -9 at each named point of each process, hit for certain: builds with crash points compiled in."""
-import contextlib
 import pathlib
 
 import pytest
 
 from deploy.dev.stack import Stack
+from tests.chaos.faults import armed
 from tests.chaos.ledger import check, provider_faults
 from tests.chaos.ledger_test import DELIVERIES, OPEN_INTENTS, everything_arrived
 from tests.e2e.conftest import Person
@@ -31,23 +31,6 @@ def auth(env):
     client = Auth(env["AUTH_GRPC"])
     yield client
     client.close()
-
-
-@contextlib.contextmanager
-def armed(stack, name, failpoint):
-    """The process dies at its crash point within the block, and is started whole again after it."""
-    part = stack.part(name)
-    part.stop()
-    part.environment["COUNTERSIGN_FAILPOINT"] = failpoint
-    try:
-        part.spawn()
-        yield part
-        wait_for(lambda: not part.running(), f"{name} to die at {failpoint}")
-        assert part.process.exit_code() == -9
-    finally:
-        del part.environment["COUNTERSIGN_FAILPOINT"]
-        part.stop()
-        part.start()
 
 
 def wait_serving(part):

@@ -44,6 +44,23 @@ def _live(env, stop):
     auth.close()
 
 
+@contextlib.contextmanager
+def armed(stack, name, failpoint):
+    """The process dies at its crash point within the block, and is started whole again after it."""
+    part = stack.part(name)
+    part.stop()
+    part.environment["COUNTERSIGN_FAILPOINT"] = failpoint
+    try:
+        part.spawn()
+        yield part
+        wait_for(lambda: not part.running(), f"{name} to die at {failpoint}")
+        assert part.process.exit_code() == -9
+    finally:
+        del part.environment["COUNTERSIGN_FAILPOINT"]
+        part.stop()
+        part.start()
+
+
 def killed(name):
     @contextlib.contextmanager
     def fault(stack):

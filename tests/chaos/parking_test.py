@@ -1,5 +1,4 @@
 """kill -9 while a refused event is parked, while its key is released, and while a lost slot is rebuilt."""
-import contextlib
 import pathlib
 import secrets
 import subprocess
@@ -8,6 +7,7 @@ import psycopg
 import pytest
 
 from deploy.dev.stack import Stack
+from tests.chaos.faults import armed
 from tests.chaos.ledger import check
 from tests.support.observe import log_rows, metric, query, records, wait_for
 
@@ -28,23 +28,6 @@ def stack():
 @pytest.fixture
 def database(stack):
     return stack.variables()["DATABASE_URL"]
-
-
-@contextlib.contextmanager
-def dies_at(stack, failpoint):
-    """The relay runs armed within the block, dies there, and is started whole again."""
-    relay = stack.part("relay")
-    relay.stop()
-    relay.environment["COUNTERSIGN_FAILPOINT"] = failpoint
-    try:
-        relay.spawn()
-        yield
-        wait_for(lambda: not relay.running(), f"the relay to die at {failpoint}")
-        assert relay.process.exit_code() == -9
-    finally:
-        del relay.environment["COUNTERSIGN_FAILPOINT"]
-        relay.stop()
-        relay.start()
 
 
 class Key:
@@ -87,7 +70,7 @@ def everything_came(stack, database, key):
 @pytest.mark.parametrize("point", ["before_park", "after_park"])
 def test_I1_I2_I3_killed_while_it_parks(stack, database, point):
     key, other = Key(database), Key(database)
-    with dies_at(stack, point):
+    with armed(stack, "relay", point):
         key.append("1", TOO_LARGE, "3")
         other.append("1", "2")
     confirmed(stack, database)
@@ -102,7 +85,7 @@ def test_I1_I2_I3_killed_while_it_releases(stack, database, point):
     key.append(TOO_LARGE, *map(str, range(2, 60)))
     wait_for(lambda: query(database, PARKED) == [(1,)], "the key to be parked")
     confirmed(stack, database)
-    with dies_at(stack, point):
+    with armed(stack, "relay", point):
         skip(database)
     everything_came(stack, database, key)
 
@@ -115,6 +98,6 @@ def test_I1_I2_I3_killed_while_it_rebuilds(stack, database, point):
     stack.part("relay").stop()
     wait_for(lambda: query(database, DROP_SLOT), "the slot to be free")
     key.append(*map(str, range(2, 60)))
-    with dies_at(stack, point):
+    with armed(stack, "relay", point):
         pass
     everything_came(stack, database, key)

@@ -4,13 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "libs/core/uuid.h"
 #include "libs/pg/errors.h"
+#include "tests/services/outbox-relay/keyed_writers.h"
 #include "tests/services/outbox-relay/relaying.h"
 
 namespace countersign::relay {
@@ -96,55 +96,15 @@ TEST_F(RelayKafkaTest, BringsEventsOfEveryPartitionOfTheLog) {
   EXPECT_THAT(values, ElementsAre("0", "3", "14"));
 }
 
-// Writers with locks on their keys, random rollbacks and savepoints; then Kafka beside the table.
 TEST_F(RelayKafkaTest, KeepsCommitOrderPerKeyAndBringsNothingThatWasRolledBack) {
-  constexpr int kThreads = 6;
-  constexpr int kEach = 60;
   const Topic topic(3);
-  db_->ExecuteScript(
-      "DROP TABLE IF EXISTS keys; CREATE TABLE keys (key text PRIMARY KEY, seq "
-      "bigint NOT NULL); INSERT INTO keys SELECT 'k' || n, 0 FROM "
-      "generate_series(0, 4) n");
+  db_->ExecuteScript("DROP TABLE IF EXISTS keys");
   const auto relay = Start();
-  {
-    std::vector<std::jthread> threads;
-    threads.reserve(kThreads);
-    for (int thread = 0; thread < kThreads; ++thread) {
-      threads.emplace_back([&, thread] {
-        auto settings = Settings();
-        settings.lock_timeout = 20s;
-        settings.statement_timeout = 20s;
-        pg::Connection db(settings);
-        const std::string sql =
-            "WITH next AS (UPDATE keys SET seq = seq + 1 WHERE key = $1 RETURNING key, seq) INSERT "
-            "INTO auth.event_log (event_id, topic, key, type, seq, payload) SELECT "
-            "gen_random_uuid(), $2, key, 't', seq, to_json(seq) FROM next";
-        for (int i = 0; i < kEach; ++i) {
-          const std::string key = "k" + std::to_string((thread + i) % 5);
-          db.ExecuteScript("BEGIN");
-          db.Execute({"append", sql}, key, topic.name());
-          if (i % 7 == 0) {
-            db.ExecuteScript("SAVEPOINT s");
-            db.Execute({"append", sql}, key, topic.name());
-            db.ExecuteScript("ROLLBACK TO s");
-          }
-          db.ExecuteScript(i % 5 == 0 ? "ROLLBACK" : "COMMIT");
-        }
-      });
-    }
-  }
-  const auto expected = Scalar<std::size_t>("SELECT count(*) FROM auth.event_log WHERE topic = '" +
-                                            topic.name() + "'");
-  EXPECT_EQ(expected, std::size_t{kThreads * kEach * 4 / 5});
-  static_cast<void>(topic.AwaitRecords(expected));
-  std::map<std::string, int> last;
-  std::map<std::string, int> partition;
-  const auto records = topic.Read();
-  EXPECT_EQ(records.size(), expected) << "something was invented or doubled";
-  for (const auto& record : records) {
-    EXPECT_EQ(std::stoi(record.value), ++last[record.key]) << record.key;
-    EXPECT_EQ(partition.try_emplace(record.key, record.partition).first->second, record.partition);
-  }
+  const std::size_t committed = RunKeyedWriters(Settings(), topic.name());
+  static_cast<void>(topic.AwaitRecords(committed));
+  const Lsn end = Now();
+  EXPECT_TRUE(Eventually([&] { return Confirmed() >= end; }));
+  ExpectEachOnceInOrder(topic.Read(), committed);
 }
 
 TEST_F(RelayKafkaTest, BringsABigTransactionWholeAndInOrder) {

@@ -3,13 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/services/outbox-relay/following.h"
+#include "tests/services/outbox-relay/keyed_writers.h"
 
 namespace countersign::relay {
 namespace {
@@ -36,51 +35,14 @@ TEST_F(TableWritersTest, BringsTheEventsOfBothServicesWithTheirHeaders) {
   EXPECT_EQ(relay->Health(), "");
 }
 
-// Writers with locks on their keys, random rollbacks and savepoints; then Kafka beside the table.
 TEST_F(TableWritersTest, KeepsTheOrderPerKeyAndBringsNothingThatWasRolledBack) {
-  constexpr int kThreads = 6;
-  constexpr int kEach = 60;
   const Topic topic(3);
-  db_->ExecuteScript(
-      "CREATE TABLE keys (key text PRIMARY KEY, seq bigint NOT NULL); "
-      "INSERT INTO keys SELECT 'k' || n, 0 FROM generate_series(0, 4) n");
   const auto relay = Follow();
-  {
-    std::vector<std::jthread> threads;
-    threads.reserve(kThreads);
-    for (int thread = 0; thread < kThreads; ++thread) {
-      threads.emplace_back([&, thread] {
-        const auto db = Session();
-        const std::string sql =
-            "WITH next AS (UPDATE keys SET seq = seq + 1 WHERE key = $1 RETURNING key, seq) INSERT "
-            "INTO auth.event_log (event_id, topic, key, type, seq, payload) SELECT "
-            "gen_random_uuid(), $2, key, 't', seq, to_json(seq) FROM next";
-        for (int i = 0; i < kEach; ++i) {
-          const std::string key = "k" + std::to_string((thread + i) % 5);
-          // The number of a transaction says nothing about its place in the order.
-          db->ExecuteScript("BEGIN; SELECT pg_current_xact_id()");
-          db->Execute({"append", sql}, key, topic.name());
-          if (i % 7 == 0) {
-            db->ExecuteScript("SAVEPOINT s");
-            db->Execute({"append", sql}, key, topic.name());
-            db->ExecuteScript("ROLLBACK TO s");
-          }
-          db->ExecuteScript(i % 5 == 0 ? "ROLLBACK" : "COMMIT");
-        }
-      });
-    }
-  }
-  const auto expected = Scalar<std::size_t>("SELECT count(*) FROM auth.event_log");
-  EXPECT_EQ(expected, std::size_t{kThreads * kEach * 4 / 5});
-  static_cast<void>(topic.AwaitRecords(expected));
+  const std::size_t committed = RunKeyedWriters(DatabaseSettings(), topic.name());
+  ASSERT_EQ(Scalar<std::size_t>("SELECT count(*) FROM auth.event_log"), committed);
+  static_cast<void>(topic.AwaitRecords(committed));
   AwaitSettled(true);
-  std::map<std::string, int> last;
-  const auto records = topic.Read();
-  EXPECT_EQ(records.size(), expected) << "each of them once";
-  for (const auto& record : records) {
-    EXPECT_EQ(std::stoi(record.value), last[record.key] + 1) << record.key;
-    last[record.key] = std::stoi(record.value);
-  }
+  ExpectEachOnceInOrder(topic.Read(), committed);
 }
 
 // The first to begin is the second to change the user: its number is lower, its event is later.
