@@ -11,7 +11,11 @@ namespace {
 
 // The walsender takes neither parameters nor prepared statements, so these ask for everything and
 // the caller picks.
-constexpr const char* kPublications = "SELECT pubname FROM pg_publication";
+constexpr const char* kPublications =
+    "SELECT pubname, NOT pubviaroot AND EXISTS (SELECT FROM pg_publication_tables t JOIN "
+    "pg_namespace n ON n.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND "
+    "c.relname = t.tablename WHERE t.pubname = p.pubname AND c.relispartition) "
+    "FROM pg_publication p";
 constexpr const char* kSlots =
     "SELECT slot_name, coalesce(plugin, ''), coalesce(database, ''), coalesce(wal_status, ''), "
     "coalesce(active_pid, 0), confirmed_flush_lsn FROM pg_replication_slots";
@@ -60,13 +64,16 @@ void ReplicationConnection::SetSenderTimeout(std::chrono::milliseconds timeout) 
               "setting wal_sender_timeout");
 }
 
-std::vector<std::string> ReplicationConnection::Publications() {
+std::vector<Publication> ReplicationConnection::Publications() {
   const Rows rows = Query(kPublications, "listing publications");
-  std::vector<std::string> names;
+  std::vector<Publication> publications;
   const int count = PQntuples(rows.get());
-  names.reserve(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) names.emplace_back(PQgetvalue(rows.get(), i, 0));
-  return names;
+  publications.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    publications.push_back({.name = PQgetvalue(rows.get(), i, 0),
+                            .sends_partitions = PQgetvalue(rows.get(), i, 1)[0] == 't'});
+  }
+  return publications;
 }
 
 std::optional<Slot> ReplicationConnection::FindSlot(std::string_view name) {

@@ -13,7 +13,9 @@
 
 #include "libs/core/lsn.h"
 #include "libs/pg/conninfo.h"
+#include "libs/pg/page_size.h"
 #include "libs/pg/raw_session.h"
+#include "libs/pg/rows_since.h"
 
 namespace countersign::pg {
 
@@ -22,6 +24,12 @@ struct SystemIdentity {
   int timeline = 0;
   Lsn flushed;  // end of the server's WAL when asked
   auto operator<=>(const SystemIdentity&) const = default;
+};
+
+struct Publication {
+  std::string name;
+  // Rows of partitioned tables come under the names of the partitions, as if they were tables.
+  bool sends_partitions = false;
 };
 
 struct Slot {
@@ -38,26 +46,6 @@ struct NewSlot {
   Lsn begins;            // what is committed later comes in the stream
   std::string snapshot;  // PostgreSQL's text of a pg_snapshot: what is visible came before
 };
-
-struct TableName {
-  std::string schema;
-  std::string table;
-};
-
-// Rows of a table, in the order of a column, without those whose transaction is visible in an older
-// snapshot.
-struct RowsSince {
-  TableName table;
-  std::string order_by;
-  std::string xid_column{};  // type xid8; not needed for all rows
-  std::string snapshot{};    // empty: all rows
-  // Only rows with these values, from this value of `order_by` on.
-  std::vector<std::pair<std::string, std::string>> matching{};
-  std::optional<std::int64_t> from{};
-};
-
-// A row's values, null for NULL. Valid inside the callback.
-using RowValues = std::vector<const char*>;
 
 // One message of the stream. `data` is valid until the next Read.
 struct Frame {
@@ -83,7 +71,7 @@ class ReplicationConnection {
   [[nodiscard]] bool TryLock(std::string_view name);
   // How long the server waits for a sign of life before it hangs up.
   void SetSenderTimeout(std::chrono::milliseconds timeout);
-  [[nodiscard]] std::vector<std::string> Publications();
+  [[nodiscard]] std::vector<Publication> Publications();
   [[nodiscard]] std::optional<Slot> FindSlot(std::string_view name);
   // A permanent slot with plugin pgoutput. Waits for running transactions to end, each for the lock
   // timeout at most, then throws. A publication that is made after its slot is never decoded: check
@@ -94,14 +82,10 @@ class ReplicationConnection {
   // As CreateSlot; from here to EndSnapshot the connection sees the database as it was when the
   // slot began, and only the calls down to there may be made.
   [[nodiscard]] NewSlot CreateSlotAndSnapshot(std::string_view name);
-  // The same of now, without a slot.
-  void BeginSnapshot();
   // The names of its columns. One query at a time; its rows come by Fetch.
   [[nodiscard]] std::vector<std::string> Select(const RowsSince& rows);
-  // Up to `count` rows in one round trip; false when there are no more.
-  [[nodiscard]] bool Fetch(int count, const std::function<void(const RowValues&)>& on_row);
-  // The end of the WAL, whether flushed or not: behind all that is visible.
-  [[nodiscard]] Lsn Written();
+  // A page of rows in one round trip; false when there are no more.
+  [[nodiscard]] bool Fetch(const std::function<void(const RowValues&)>& on_row);
   void EndSnapshot();
   // The tables that a publication tells of, a partitioned one as one.
   [[nodiscard]] std::vector<TableName> PublishedTables(std::string_view publication);
@@ -139,6 +123,7 @@ class ReplicationConnection {
   }
 
   RawSession session_;
+  PageSize page_size_;  // of the query that is open
   int socket_ = -1;
   std::unique_ptr<char, FreeCopy> buffer_;
 };

@@ -19,7 +19,7 @@ void ReplicationConnection::DropSlot(std::string_view name) {
 }
 
 NewSlot ReplicationConnection::CreateSlotAndSnapshot(std::string_view name) {
-  BeginSnapshot();
+  (void)Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "beginning a snapshot");
   const Rows made =
       Query("CREATE_REPLICATION_SLOT " + CheckedName(name) + " LOGICAL pgoutput USE_SNAPSHOT",
             "creating the slot");
@@ -29,34 +29,11 @@ NewSlot ReplicationConnection::CreateSlotAndSnapshot(std::string_view name) {
   return {.begins = *begins, .snapshot = PQgetvalue(snapshot.get(), 0, 0)};
 }
 
-void ReplicationConnection::BeginSnapshot() {
-  (void)Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "beginning a snapshot");
-}
-
-Lsn ReplicationConnection::Written() {
-  const Rows rows = Query("SELECT pg_current_wal_insert_lsn()", "asking for the end of the WAL");
-  const auto written = ParseLsn(PQgetvalue(rows.get(), 0, 0));
-  if (!written) throw ReplicationFault("protocol", "the end of the WAL cannot be read");
-  return *written;
-}
-
 std::vector<std::string> ReplicationConnection::Select(const RowsSince& rows) {
-  // The walsender takes no parameters: names and values are quoted by libpq.
-  std::string query = std::string("DECLARE ") + kCursor + " NO SCROLL CURSOR FOR SELECT * FROM " +
-                      session_.Quoted(rows.table.schema) + "." + session_.Quoted(rows.table.table);
-  query += " WHERE true";
-  for (const auto& [column, value] : rows.matching) {
-    query += " AND " + session_.Quoted(column) + " = " + session_.Literal(value);
-  }
-  if (rows.from) {
-    query += " AND " + session_.Quoted(rows.order_by) + " >= " + std::to_string(*rows.from);
-  }
-  if (!rows.snapshot.empty()) {
-    query += " AND NOT pg_visible_in_snapshot(" + session_.Quoted(rows.xid_column) + ", " +
-             session_.Literal(rows.snapshot) + ")";
-  }
-  query += " ORDER BY " + session_.Quoted(rows.order_by);
-  (void)Query(query, "reading a table");
+  (void)Query(
+      std::string("DECLARE ") + kCursor + " NO SCROLL CURSOR FOR " + SelectRows(session_, rows),
+      "reading a table");
+  page_size_ = {};
   const Rows none = Query(std::string("FETCH 0 FROM ") + kCursor, "reading a table");
   const int count = PQnfields(none.get());
   std::vector<std::string> columns;
@@ -65,8 +42,10 @@ std::vector<std::string> ReplicationConnection::Select(const RowsSince& rows) {
   return columns;
 }
 
-bool ReplicationConnection::Fetch(int count, const std::function<void(const RowValues&)>& on_row) {
+bool ReplicationConnection::Fetch(const std::function<void(const RowValues&)>& on_row) {
+  const int count = page_size_.next();
   const Rows rows = Query("FETCH " + std::to_string(count) + " FROM " + kCursor, "reading a table");
+  page_size_.Read(PQresultMemorySize(rows.get()), PQntuples(rows.get()));
   const int columns = PQnfields(rows.get());
   RowValues values(static_cast<std::size_t>(columns));
   for (int row = 0; row < PQntuples(rows.get()); ++row) {

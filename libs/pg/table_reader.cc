@@ -100,10 +100,10 @@ bool TableReader::HasRowFromElsewhere(const RowsSince& table) {
 // What is newer than the snapshot, and what was running when it was taken: with an index on (xid,
 // id) both cost what they find.
 std::string TableReader::Difference(const RowsSince& rows) const {
+  if (rows.snapshot.empty()) return SelectRows(session_, rows);
   const std::string table =
       session_.Quoted(rows.table.schema) + "." + session_.Quoted(rows.table.table);
   const std::string order = " ORDER BY " + session_.Quoted(rows.order_by);
-  if (rows.snapshot.empty()) return "SELECT * FROM " + table + order;
   const std::string xid = session_.Quoted(rows.xid_column);
   const std::string old = session_.Literal(rows.snapshot) + "::pg_snapshot";
   const std::string now =
@@ -118,57 +118,60 @@ std::string TableReader::Difference(const RowsSince& rows) const {
   return query + order;
 }
 
-Moment TableReader::Open(const std::vector<RowsSince>& tables, int count) {
+Moment TableReader::Open(const std::vector<RowsSince>& tables) {
+  if (sizes_.size() < tables.size()) sizes_.resize(tables.size());
   std::string text = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;";
   text += kMoment;
   for (std::size_t i = 0; i < tables.size(); ++i) {
     text += ";DECLARE " + Cursor(i) + " NO SCROLL CURSOR FOR " + Difference(tables[i]) + ";" +
-            FetchFrom(i, count);
+            FetchFrom(i, sizes_[i].next());
   }
   auto answers = session_.Query(text, "reading the tables", on_wait_);
   if (answers.size() != kBeforeTables + 2 * tables.size()) {
     throw ReplicationFault("protocol", "the server left out an answer");
   }
-  count_ = count;
   pages_.clear();
   for (std::size_t i = 0; i < tables.size(); ++i) {
-    pages_.push_back(std::move(answers[kBeforeTables + 2 * i + 1]));
+    pages_.push_back(
+        {.rows = std::move(answers[kBeforeTables + 2 * i + 1]), .asked = sizes_[i].next()});
   }
-  given_.assign(tables.size(), false);
   return ReadMoment(answers[1].get());
 }
 
 std::vector<std::string> TableReader::Columns(std::size_t table) const {
-  const auto* page = pages_.at(table).get();
-  const int count = PQnfields(page);
+  const auto* rows = pages_.at(table).rows.get();
+  const int count = PQnfields(rows);
   std::vector<std::string> columns;
   columns.reserve(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) columns.emplace_back(PQfname(page, i));
+  for (int i = 0; i < count; ++i) columns.emplace_back(PQfname(rows, i));
   return columns;
 }
 
 bool TableReader::Fetch(std::size_t table, const std::function<void(const RowValues&)>& on_row) {
-  if (given_.at(table)) {
-    auto answers = session_.Query(FetchFrom(table, count_), "reading a table", on_wait_);
-    pages_[table] = std::move(answers.at(0));
+  Page& page = pages_.at(table);
+  if (page.given) {
+    page.asked = sizes_[table].next();
+    auto answers = session_.Query(FetchFrom(table, page.asked), "reading a table", on_wait_);
+    page.rows = std::move(answers.at(0));
   }
-  given_[table] = true;
-  const auto* page = pages_[table].get();
-  const int columns = PQnfields(page);
+  page.given = true;
+  const auto* rows = page.rows.get();
+  const int count = PQntuples(rows);
+  sizes_[table].Read(PQresultMemorySize(rows), count);
+  const int columns = PQnfields(rows);
   RowValues values(static_cast<std::size_t>(columns));
-  for (int row = 0; row < PQntuples(page); ++row) {
+  for (int row = 0; row < count; ++row) {
     for (int i = 0; i < columns; ++i) {
       values[static_cast<std::size_t>(i)] =
-          PQgetisnull(page, row, i) != 0 ? nullptr : PQgetvalue(page, row, i);
+          PQgetisnull(rows, row, i) != 0 ? nullptr : PQgetvalue(rows, row, i);
     }
     on_row(values);
   }
-  return PQntuples(page) == count_;
+  return count == page.asked;
 }
 
 void TableReader::Close() {
   pages_.clear();
-  given_.clear();
   (void)session_.Query("COMMIT", "ending a snapshot", on_wait_);
 }
 

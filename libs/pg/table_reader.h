@@ -11,6 +11,7 @@
 #include "libs/core/clock.h"
 #include "libs/core/lsn.h"
 #include "libs/pg/conninfo.h"
+#include "libs/pg/page_size.h"
 #include "libs/pg/raw_session.h"
 #include "libs/pg/replication.h"
 
@@ -41,12 +42,12 @@ class TableReader {
   // A row that the server's own transactions cannot have written yet: it came from elsewhere.
   [[nodiscard]] bool HasRowFromElsewhere(const RowsSince& table);
 
-  // One state of the database, from here to Close, and up to `count` rows of each table, in one
-  // round trip.
-  [[nodiscard]] Moment Open(const std::vector<RowsSince>& tables, int count);
+  // One state of the database, from here to Close, and the first rows of each table, in one round
+  // trip.
+  [[nodiscard]] Moment Open(const std::vector<RowsSince>& tables);
   // Of the table with that place in Open's list.
   [[nodiscard]] std::vector<std::string> Columns(std::size_t table) const;
-  // The rows that came with Open, then `count` more a call; false when there are no more.
+  // The rows that came with Open, then another page a call; false when there are no more.
   [[nodiscard]] bool Fetch(std::size_t table, const std::function<void(const RowValues&)>& on_row);
   void Close();
   // A sign of life.
@@ -58,9 +59,13 @@ class TableReader {
 
   RawSession session_;
   RawSession::OnWait on_wait_;
-  int count_ = 0;
-  std::vector<RawSession::Rows> pages_;  // by table, of Open; the columns stay known
-  std::vector<bool> given_;              // by table: its page was handed out
+  struct Page {
+    RawSession::Rows rows;  // the columns stay known
+    int asked = 0;
+    bool given = false;  // it was handed out
+  };
+  std::vector<Page> pages_;      // by table, of Open
+  std::vector<PageSize> sizes_;  // by table; what one Open taught serves the next
 };
 
 }  // namespace countersign::pg

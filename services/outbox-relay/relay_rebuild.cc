@@ -13,7 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr int kRowsAtOnce = 1'000;
 constexpr milliseconds kHeldCheck{100};
 constexpr std::chrono::seconds kNewsInterval{10};
 // No relation of PostgreSQL has this oid.
@@ -90,7 +89,7 @@ bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSinc
       told = SteadyClock::now();
       logger_.Info("reading a table", {{"table", rows.table.table}, {"rows", read}});
     }
-    more = connection.Fetch(kRowsAtOnce, [&](const pg::RowValues& values) {
+    more = connection.Fetch([&](const pg::RowValues& values) {
       if (stopped) return;
       for (std::size_t i = 0; i < values.size(); ++i) {
         fields[i] = {.present = values[i] != nullptr,
@@ -117,6 +116,7 @@ void Relay::DescribeReadTable(const pg::TableName& table, const std::vector<std:
 
 // Waits while Kafka does not take it; false if it was stopped meanwhile.
 bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& stop) {
+  StayAwake();
   row_ = &fields;
   if (!TryProduce(tables_.at(kReadTable))) {
     held_->table = kReadTable;
