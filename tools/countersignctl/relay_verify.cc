@@ -115,7 +115,8 @@ std::vector<Command> RelayVerifyCommands() {
            "until the relay's slot has confirmed them, then reads the topics\nfrom five minutes "
            "before the range to their end. A range begins at the log's oldest row at the earliest."
            "\nRows without a record are `waiting` and not `lost` while the slot has not confirmed "
-           "them.\nMemory: 40 bytes for a row of the range and 64 for a key, and some 30 MB.",
+           "them, or their\nkey is parked.\nMemory: 40 bytes for a row of the range and 64 for a "
+           "key, and some 30 MB.",
        .options = ClusterOptions(
            {kDatabase,
             {"tables", "SCHEMA.TABLE,…", "the logs", "auth.event_log,otp.event_log"},

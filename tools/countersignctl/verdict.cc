@@ -70,7 +70,8 @@ void Verdict::AddRow(const LogRow& row) {
                    .id = row.id,
                    .topic = Number(topics_, row.event.topic),
                    .source = static_cast<std::uint16_t>(Number(sources_, row.event.source)),
-                   .is_uuid = ParseUuid(row.event.event_id).has_value()});
+                   .is_uuid = ParseUuid(row.event.event_id).has_value(),
+                   .parked = row.parked});
 }
 
 void Verdict::RowsComplete() {
@@ -116,7 +117,8 @@ void Verdict::AddRecord(const TopicRecord& record) {
   if (elsewhere || other_log || digest != entry->digest) {
     Note(Finding::kAltered, Describe(*entry) + " at " + Where(record));
   }
-  const bool first = !std::exchange(entry->seen, true);
+  const bool first = !entry->seen;
+  entry->seen = true;
   if (record.replayed) {
     ++replayed_;
     return;
@@ -179,7 +181,9 @@ void Verdict::Finish(bool all_relayed) {
   }
   unknown_.clear();
   for (const Entry& entry : rows_) {
-    if (!entry.seen) Note(all_relayed ? Finding::kLost : Finding::kWaiting, Describe(entry));
+    if (entry.seen) continue;
+    const bool lost = all_relayed && !entry.parked;
+    Note(lost ? Finding::kLost : Finding::kWaiting, Describe(entry));
   }
 }
 

@@ -31,6 +31,7 @@ struct EventFacts {
 struct LogRow {
   EventFacts event;
   std::int64_t id = 0;  // its place in the log
+  bool parked = false;  // it waits for an operator, and Kafka cannot have it
 };
 
 struct TopicRecord {
@@ -44,7 +45,7 @@ struct TopicRecord {
 
 enum class Finding : std::uint8_t {
   kLost,        // a row without a record
-  kWaiting,     // the same, while the relay has not confirmed that Kafka has it
+  kWaiting,     // the same, while the relay has not confirmed that Kafka has it, or has parked it
   kInvented,    // a record without a row
   kAltered,     // log, topic, key, type, sequence or value differ
   kOutOfOrder,  // behind a later event of its key
@@ -113,8 +114,9 @@ class Verdict {
     std::int64_t id = 0;
     std::uint32_t topic = 0;
     std::uint16_t source = 0;
-    bool is_uuid = false;
-    bool seen = false;
+    bool is_uuid : 1 = false;
+    bool parked : 1 = false;
+    bool seen : 1 = false;
   };
   static_assert(sizeof(Entry) == kBytesAnEvent);
   // The events of one key of one log in one topic.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "libs/kafka/consumer.h"
+#include "libs/pg/table_reader.h"
 #include "services/outbox-relay/tail.h"
 #include "tools/countersignctl/command.h"
 #include "tools/countersignctl/interrupt.h"
@@ -51,12 +52,30 @@ Verification::Verification(VerificationSettings settings, pg::Connection& connec
 }
 
 void Verification::Run() {
+  ReadParked();
   for (const auto& table : tables_) ReadLog(*table);
   verdict_.RowsComplete();
   const bool all_relayed = AwaitRelay();
   ReadTopics();
   for (const auto& table : tables_) ReadLateRows(*table);
   verdict_.Finish(all_relayed);
+}
+
+// They are confirmed, and wait in PostgreSQL.
+void Verification::ReadParked() {
+  if (!relay::CanReadParkedKeys(connection_)) return;
+  parked_ = relay::ReadParkedKeys(connection_, settings_.view.slot);
+  if (parked_.empty()) return;
+  notes_.push_back(fmt::format("{} keys are parked: their rows wait (countersignctl relay parked)",
+                               parked_.size()));
+}
+
+bool Verification::IsParked(const pg::TableName& table, const relay::OutboxRow& row,
+                            std::int64_t id) const {
+  if (parked_.empty()) return false;
+  const auto found =
+      parked_.find({.table = table, .topic = std::string(row.topic), .key = std::string(row.key)});
+  return found != parked_.end() && id >= found->second.first_id;
 }
 
 void Verification::ThrowIfInterrupted() const {
@@ -75,11 +94,13 @@ void Verification::ReadLog(OutboxTable& table) {
   RowFilter filter = FilterFor(table);
   earliest_ = std::min(earliest_, filter.since);
   verdict_.AddSource(table.source(), filter.since);
+  const auto name = pg::ParseTableName(table.name()).value_or(pg::TableName{});
   std::optional<std::int64_t> next = filter.after;
   while (next) {
     filter.after = *next;
     next = table.Page(filter, [&](const relay::OutboxRow& row, std::int64_t id) {
-      verdict_.AddRow({.event = FactsOf(row, table.source()), .id = id});
+      verdict_.AddRow(
+          {.event = FactsOf(row, table.source()), .id = id, .parked = IsParked(name, row, id)});
     });
     if (verdict_.rows() > settings_.most_rows) {
       throw Failure(fmt::format("more than {} rows: choose a shorter range, or raise --max-rows",

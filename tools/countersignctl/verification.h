@@ -10,6 +10,7 @@
 
 #include "libs/kafka/settings.h"
 #include "libs/pg/connection.h"
+#include "services/outbox-relay/parking.h"
 #include "tools/countersignctl/outbox_table.h"
 #include "tools/countersignctl/ticker.h"
 #include "tools/countersignctl/verdict.h"
@@ -47,6 +48,9 @@ class Verification {
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
  private:
+  void ReadParked();
+  [[nodiscard]] bool IsParked(const pg::TableName& table, const relay::OutboxRow& row,
+                              std::int64_t id) const;
   void ReadLog(OutboxTable& table);
   [[nodiscard]] RowFilter FilterFor(OutboxTable& table) const;
   // True if Kafka must have every row that was read.
@@ -62,6 +66,7 @@ class Verification {
   pg::Connection& connection_;
   std::ostream& news_;
   std::vector<std::unique_ptr<OutboxTable>> tables_;
+  relay::ParkedKeys parked_;
   Verdict verdict_;
   Instant earliest_ = Instant::max();  // of all logs, by the filters used
   std::vector<std::string> notes_;

@@ -214,6 +214,24 @@ TEST_F(VerifyTest, RowsThatTheRelayHasNotConfirmedWait) {
   EXPECT_EQ(Verify(topic).exit, kOk);
 }
 
+// The slot has passed them, and no topic has them.
+TEST_F(VerifyTest, RowsOfAParkedKeyWaitFromTheRefusedOneOn) {
+  const Topic topic;
+  auto settings = MakeSettings();
+  settings.on_refusal = relay::OnRefusal::kPark;
+  const auto relay = Start(settings);
+  Append({.topic = topic.name(), .payload = "1"});
+  Append({.topic = topic.name(), .payload = '"' + std::string(2'000'000, 'x') + '"'});
+  Append({.topic = topic.name(), .payload = "3"});
+  Append({.topic = topic.name(), .key = "other", .payload = "4"});
+  AwaitConfirmed();
+  const auto verdict = Json(topic);
+  EXPECT_EQ(Findings(verdict), (Counts{{"waiting", 2}}));
+  EXPECT_THAT(verdict["notes"].dump(), HasSubstr("1 keys are parked"));
+  db_->Execute({"forget", "DELETE FROM relay.parked WHERE slot = $1"}, slot_);
+  EXPECT_EQ(Findings(Json(topic)), (Counts{{"lost", 2}})) << "nobody would bring them any more";
+}
+
 TEST_F(VerifyTest, ARowThatIsCommittedWhileItReadsIsNotInvented) {
   const Topic topic;
   { const auto relay = Start(); }

@@ -119,6 +119,15 @@ TEST_F(VerdictTest, AnEventThatTheRelayHasNotConfirmedIsWaitingAndNotLost) {
   EXPECT_FALSE(verdict_.Clean());
 }
 
+TEST_F(VerdictTest, AParkedEventIsWaitingAndNotLost) {
+  const auto events = Events();
+  verdict_.AddRow({.event = events[0].Facts("1"), .id = 1, .parked = true});
+  verdict_.AddRow({.event = events[2].Facts("3"), .id = 3});
+  Hold({}, {});
+  EXPECT_EQ(Count(Finding::kWaiting), 1);
+  EXPECT_EQ(Count(Finding::kLost), 1);
+}
+
 TEST_F(VerdictTest, FindsAnInventedEventAndNamesItsPlace) {
   auto records = Events();
   records.push_back({.id = "never-written", .row_id = 9, .partition = 2, .offset = 17});
