@@ -102,9 +102,6 @@ std::string FaultOfTableSource(const Config& config) {
     return "source: table needs delivery: deduplicated, since where it stands is kept in "
            "checkpoint_topic";
   }
-  if (config.on_refusal == "park") {
-    return "source: table needs on_refusal: hold: only the wal source releases parked keys";
-  }
   if (config.relay.tables.empty()) return "source: table needs the names of the tables in tables";
   for (const auto& table : config.relay.tables) {
     if (!pg::ParseTableName(table)) return "tables: each is named schema.table";

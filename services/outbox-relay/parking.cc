@@ -14,7 +14,29 @@ Wanted ParseWanted(const std::string& text) {
   return text == "skip" ? Wanted::kSkip : Wanted::kNothing;
 }
 
+template <typename Row>
+std::pair<Lane, Parked> ReadParked(const Row& row) {
+  return {Lane{.table = {.schema = row.template Get<std::string>(2),
+                         .table = row.template Get<std::string>(3)},
+               .topic = row.template Get<std::string>(0),
+               .key = row.template Get<std::string>(1)},
+          Parked{.first_id = row.template Get<std::int64_t>(4),
+                 .event_id = row.template Get<std::string>(5),
+                 .wanted = ParseWanted(row.template Get<std::string>(6))}};
+}
+
 }  // namespace
+
+bool CanReadParkedKeys(pg::Connection& connection) {
+  return connection.Execute(sql::kParkingReadable).Only().Get<bool>(0);
+}
+
+ParkedKeys ReadParkedKeys(pg::Connection& connection, const std::string& slot) {
+  ParkedKeys keys;
+  const auto rows = connection.Execute(sql::kLoadParked, slot);
+  for (const auto& row : rows) keys.insert(ReadParked(row));
+  return keys;
+}
 
 Parking::Parking(pg::ConnectionSettings database, std::string slot)
     : database_(BesideTheStream(std::move(database), "parking")), slot_(std::move(slot)) {}
@@ -39,45 +61,53 @@ void Parking::Load() {
                                  "table relay.parked does not exist (countersignctl migrate up, "
                                  "or on_refusal: hold)");
     }
-    lanes_.clear();
-    const auto rows = connection.Execute(sql::kLoadParked, slot_);
-    for (const auto& row : rows) {
-      lanes_.emplace(
-          Lane{.topic = row.Get<std::string>(0), .key = row.Get<std::string>(1)},
-          Parked{.table = {.schema = row.Get<std::string>(2), .table = row.Get<std::string>(3)},
-                 .first_id = row.Get<std::int64_t>(4),
-                 .event_id = row.Get<std::string>(5),
-                 .wanted = ParseWanted(row.Get<std::string>(6))});
-    }
+    lanes_ = ReadParkedKeys(connection, slot_);
   });
 }
 
-const Parked* Parking::Find(std::string_view topic, std::string_view key) const {
-  const auto found = lanes_.find({.topic = std::string(topic), .key = std::string(key)});
+void Parking::RequireNone() {
+  Ask([this](pg::Connection& connection) {
+    if (!CanReadParkedKeys(connection)) return;
+    const auto keys = ReadParkedKeys(connection, slot_).size();
+    if (keys == 0) return;
+    throw pg::ReplicationFault("parking",
+                               std::to_string(keys) +
+                                   " keys are parked, and on_refusal: hold would pass them "
+                                   "(countersignctl relay parked, with on_refusal: park)");
+  });
+}
+
+const Parked* Parking::Find(const Lane& lane) const {
+  const auto found = lanes_.find(lane);
   return found == lanes_.end() ? nullptr : &found->second;
 }
 
-std::vector<std::pair<Lane, Parked>> Parking::Wanting() const {
+std::vector<std::pair<Lane, Parked>> Parking::Wanting() {
   std::vector<std::pair<Lane, Parked>> wanting;
-  for (const auto& lane : lanes_) {
-    if (lane.second.wanted != Wanted::kNothing) wanting.push_back(lane);
-  }
+  Ask([&](pg::Connection& connection) {
+    const auto rows = connection.Execute(sql::kLoadWanted, slot_);
+    for (const auto& row : rows) wanting.push_back(ReadParked(row));
+  });
   return wanting;
 }
 
 void Parking::Park(const Lane& lane, const Parked& first, const std::string& reason) {
   Ask([&](pg::Connection& connection) {
-    connection.Execute(sql::kParkKey, slot_, lane.topic, lane.key, first.table.schema,
-                       first.table.table, first.first_id, first.event_id, reason);
+    connection.Execute(sql::kParkKey, slot_, lane.topic, lane.key, lane.table.schema,
+                       lane.table.table, first.first_id, first.event_id, reason);
   });
   lanes_.insert_or_assign(lane, first);
 }
 
-void Parking::Release(const Lane& lane, Wanted how, std::size_t events) {
+void Parking::Release(const Lane& lane, const Parked& parked, std::size_t events) {
   Ask([&](pg::Connection& connection) {
-    connection.Execute(sql::kReleaseKey, slot_, lane.topic, lane.key,
-                       how == Wanted::kSkip ? "skipped" : "unparked",
-                       std::to_string(events) + " events relayed");
+    const auto released = connection.Execute(
+        sql::kReleaseKey, slot_, lane.topic, lane.key, lane.table.schema, lane.table.table,
+        parked.event_id, parked.wanted == Wanted::kSkip ? "skipped" : "unparked",
+        std::to_string(events) + " events relayed");
+    if (released.size() == 0) {
+      throw pg::ReplicationFault("parking", "a key that was released is parked anew");
+    }
   });
   lanes_.erase(lane);
 }

@@ -14,8 +14,9 @@
 
 namespace countersign::relay {
 
-// What order is kept in: the events of one key in one topic.
+// What order is kept in: the events of one key in one topic, of one table.
 struct Lane {
+  pg::TableName table;
   std::string topic;
   std::string key;
   auto operator<=>(const Lane&) const = default;
@@ -24,11 +25,16 @@ struct Lane {
 enum class Wanted : std::uint8_t { kNothing, kUnpark, kSkip };
 
 struct Parked {
-  pg::TableName table;
   std::int64_t first_id = 0;  // of the outbox table; everything from here on waits
   std::string event_id;       // of that first one
   Wanted wanted = Wanted::kNothing;
 };
+
+using ParkedKeys = std::map<Lane, Parked>;
+
+// Whether there is a place for parked keys, and this role may look into it.
+[[nodiscard]] bool CanReadParkedKeys(pg::Connection& connection);
+[[nodiscard]] ParkedKeys ReadParkedKeys(pg::Connection& connection, const std::string& slot);
 
 // Not thread safe. Everything but the plain questions waits for the database, for two seconds at
 // most, and throws pg::ReplicationFault.
@@ -41,13 +47,22 @@ class Parking {
   void Load();
   [[nodiscard]] bool empty() const { return lanes_.empty(); }
   [[nodiscard]] std::size_t size() const { return lanes_.size(); }
-  [[nodiscard]] const Parked* Find(std::string_view topic, std::string_view key) const;
+  [[nodiscard]] bool full() const { return lanes_.size() >= kMost; }
+  [[nodiscard]] const Parked* Find(const Lane& lane) const;
   // Those an operator wants released.
-  [[nodiscard]] std::vector<std::pair<Lane, Parked>> Wanting() const;
+  [[nodiscard]] std::vector<std::pair<Lane, Parked>> Wanting();
 
   // It is written down when this returns.
   void Park(const Lane& lane, const Parked& first, const std::string& reason);
-  void Release(const Lane& lane, Wanted how, std::size_t events);
+  // Throws if the key is not parked as it was: another relay leads by now.
+  void Release(const Lane& lane, const Parked& parked, std::size_t events);
+
+  // Throws if a key of the slot is parked: a relay that parks nothing would pass it.
+  void RequireNone();
+
+  // A key more, and everything is held: so many are no accident of single events, and each costs
+  // memory here.
+  static constexpr std::size_t kMost = 10'000;
 
  private:
   template <typename Work>
@@ -56,7 +71,7 @@ class Parking {
   const pg::ConnectionSettings database_;
   const std::string slot_;
   std::unique_ptr<pg::Connection> connection_;
-  std::map<Lane, Parked> lanes_;
+  ParkedKeys lanes_;
 };
 
 }  // namespace countersign::relay

@@ -180,8 +180,9 @@ bool Relay::ReadAvailable(const std::stop_token& stop) {
 // A process that was frozen finds in its socket what PostgreSQL sent before it hung up, and another
 // relay has long since brought it.
 void Relay::StayAwake() {
+  if (!awake_) return;
   const auto now = SteadyClock::now();
-  const auto slept = now - std::exchange(awake_, now);
+  const auto slept = now - std::exchange(*awake_, now);
   if (slept < settings_.takeover_after) return;
   throw pg::ReplicationFault(
       "frozen", "no turn for " +
@@ -248,6 +249,7 @@ void Relay::Disconnect() {
   cursor_.reset();
   held_.reset();
   releasing_.reset();
+  awake_.reset();
   observer_.Leading(false);
 }
 

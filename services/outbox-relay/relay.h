@@ -181,8 +181,9 @@ class Relay {
   [[nodiscard]] std::vector<pg::RowsSince> SinceCursor() const;
   // True if there were rows.
   [[nodiscard]] bool RelayBatch(const std::stop_token& stop);
-  // False if it was stopped.
-  [[nodiscard]] bool RelayDifference(std::size_t table, const std::stop_token& stop);
+  // The rows of one of the queries that the reader has open; false if it was stopped.
+  [[nodiscard]] bool RelayRows(pg::TableReader& reader, std::size_t query,
+                               const pg::TableName& table, const std::stop_token& stop);
   void Rest(const std::stop_token& stop, SteadyTime until);
   // What the server must hear from time to time, or it hangs up.
   void KeepSession();
@@ -206,7 +207,8 @@ class Relay {
   [[nodiscard]] kafka::Produced Produce(const OutboxRow& row, const std::vector<Header>& headers);
   [[nodiscard]] bool Hold(const Obstacle& obstacle);
 
-  [[nodiscard]] bool Waits(const OutboxRow& row) const;
+  void LoadParked();
+  [[nodiscard]] bool Waits(const Table& table, const OutboxRow& row) const;
   // Says why in `obstacle`.
   [[nodiscard]] bool IsKnownToBeRefused(const OutboxRow& row, Obstacle& obstacle) const;
   // False if the event must wait until what is on its way is known.
@@ -216,6 +218,8 @@ class Relay {
   void SuspectRefused(const kafka::Delivery& delivery);
   void ReleaseWanted(const std::stop_token& stop);
   void ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_token& stop);
+  // How far the WAL was written when it was read; empty if it was stopped.
+  [[nodiscard]] std::optional<Lsn> RelayLane(pg::RowsSince rows, const std::stop_token& stop);
   [[nodiscard]] SeenEvents SeenOf(const std::string& topic);
 
   void WriteCheckpointIfDue();
@@ -261,7 +265,7 @@ class Relay {
   Lsn confirmed_;  // as last told to the server
   SteadyTime status_sent_;
   SteadyTime checkpoint_tried_;
-  SteadyTime awake_;  // when this thread last had its turn, while it streams
+  std::optional<SteadyTime> awake_;  // when this thread last had its turn, once it leads
   std::optional<SteadyTime> stopping_since_;
   std::chrono::milliseconds status_interval_{1000};
 };

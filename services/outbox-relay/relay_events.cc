@@ -83,7 +83,7 @@ bool Relay::TryProduce(const Readable<Table>& table) {
   if (!table) return Hold({.why = table.error()});
   const auto row = ReadRow(*table, *row_);
   if (!row) return Hold({.why = row.error()});
-  if (Waits(*row)) return true;
+  if (Waits(*table, *row)) return true;
   if (progress_.Deduplicating()) {
     if (progress_.MustLookInto(row->topic)) LookInto(row->topic);
     if (progress_.IsInKafka(IdentityOf(row->event_id))) {

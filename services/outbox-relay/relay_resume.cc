@@ -47,14 +47,7 @@ bool Relay::Connect(const std::stop_token& stop) {
   const auto server = connection->Identify();
   connection->SetSenderTimeout(settings_.takeover_after);
   RequirePublications(*connection);
-  if (settings_.on_refusal == OnRefusal::kPark) parking_.Load();
-  observer_.Parked(parking_.size());
-  // What an earlier session began to release is begun again before anything else.
-  parking_asked_ = {};
-  if (suspect_) {
-    suspect_->reached = false;
-    suspect_->alone.clear();
-  }
+  LoadParked();
   auto slot = connection->FindSlot(settings_.slot);
   const auto checkpoint = OwnCheckpoint();
   const auto start = Decide(*connection, server, slot, checkpoint);
@@ -89,9 +82,17 @@ bool Relay::Connect(const std::stop_token& stop) {
 void Relay::RequirePublications(pg::ReplicationConnection& connection) const {
   const auto published = connection.Publications();
   for (const auto& name : settings_.publications) {
-    if (std::ranges::find(published, name) == published.end()) {
+    const auto found = std::ranges::find(published, name, &pg::Publication::name);
+    if (found == published.end()) {
       throw pg::ReplicationFault("publication_missing",
                                  "publication " + name + " does not exist (migrations pending?)");
+    }
+    // Order is kept within a table, and a key's events may lie in several partitions.
+    if (found->sends_partitions) {
+      throw pg::ReplicationFault("publication_sends_partitions",
+                                 "publication " + name +
+                                     " sends the rows of partitions as if they were tables: set "
+                                     "publish_via_partition_root");
     }
   }
 }
@@ -139,7 +140,7 @@ std::optional<Checkpoint> Relay::OwnCheckpoint() {
   if (settings_.promise == Promise::kAtLeastOnce) return std::nullopt;
   // First: whoever asks a cluster that is away is kept waiting.
   if (!producer_->Reach(kReach)) throw TailFault("no kafka broker answers");
-  TailReader reader(settings_.kafka.client);
+  TailReader reader(settings_.kafka.client, [this] { KeepSession(); });
   return ReadCheckpoint(reader, settings_.checkpoint_topic, settings_.slot);
 }
 

@@ -17,8 +17,6 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-// In memory at once, of each table.
-constexpr int kRowsAtOnce = 1'000;
 // The next difference is gathered so long: a question costs the server more than a row.
 constexpr milliseconds kShortestPause{1};
 // Without an index a question reads the whole table.
@@ -34,6 +32,7 @@ void Relay::FollowTables(const std::stop_token& stop) {
   try {
     if (!OpenTables(stop)) return;
     while (!stop.stop_requested()) {
+      ReleaseWanted(stop);
       const bool rows = RelayBatch(stop);
       auto& pause = cursor_->pause;
       pause = rows ? kShortestPause : std::clamp(pause * 2, kShortestPause, settings_.poll_max);
@@ -48,6 +47,7 @@ void Relay::FollowTables(const std::stop_token& stop) {
 
 bool Relay::OpenTables(const std::stop_token& stop) {
   auto reader = std::make_unique<pg::TableReader>(settings_.database, [this, &stop] {
+    StayAwake();
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     return !stop.stop_requested();
   });
@@ -67,6 +67,7 @@ bool Relay::OpenTables(const std::stop_token& stop) {
   commit_lsn_.clear();
   tables_.clear();
   RefuseRowsFromElsewhere();
+  LoadParked();
   const auto checkpoint = OwnCheckpoint();
   const auto start = DecideForTables(server, now, checkpoint);
   auto resumption =
@@ -75,6 +76,7 @@ bool Relay::OpenTables(const std::stop_token& stop) {
   progress_.Resume(std::move(resumption));
   // What came before could take longer than that.
   cursor_->reader->EndIdleAfter(settings_.takeover_after);
+  awake_ = SteadyClock::now();
   logger_.Info("following the tables", {{"slot", settings_.slot},
                                         {"since", cursor_->snapshot},
                                         {"in_kafka_already", progress_.SeenInKafka()}});
@@ -161,7 +163,7 @@ std::vector<pg::RowsSince> Relay::SinceCursor() const {
 
 bool Relay::RelayBatch(const std::stop_token& stop) {
   const auto asked = SteadyClock::now();
-  auto moment = cursor_->reader->Open(SinceCursor(), kRowsAtOnce);
+  auto moment = cursor_->reader->Open(SinceCursor());
   cursor_->asked = SteadyClock::now();
   if (cursor_->asked - asked > kSlow && cursor_->asked - cursor_->slow_told > kSlowNews) {
     cursor_->slow_told = cursor_->asked;
@@ -171,7 +173,7 @@ bool Relay::RelayBatch(const std::stop_token& stop) {
   seen_ = std::max(seen_, moment.flushed);
   if (!cursor_->polled) cursor_->polled = moment.time;
   for (std::size_t table = 0; table < cursor_->tables.size(); ++table) {
-    if (!RelayDifference(table, stop)) return true;
+    if (!RelayRows(*cursor_->reader, table, cursor_->tables[table], stop)) return true;
   }
   cursor_->reader->Close();
   const bool rows = progress_.acknowledgements().HasOpen();
@@ -183,17 +185,19 @@ bool Relay::RelayBatch(const std::stop_token& stop) {
   return rows;
 }
 
-bool Relay::RelayDifference(std::size_t table, const std::stop_token& stop) {
+bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::TableName& table,
+                      const std::stop_token& stop) {
   std::vector<Field> fields;
   bool stopped = false;
   bool more = true;
   while (more && !stopped) {
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     observer_.Progress(progress_.acknowledgements(), seen_);
-    more = cursor_->reader->Fetch(table, [&](const pg::RowValues& values) {
+    if (stream_) SendStatusIfDue();
+    more = reader.Fetch(query, [&](const pg::RowValues& values) {
       if (stopped) return;
       if (fields.empty()) {
-        DescribeReadTable(cursor_->tables[table], cursor_->reader->Columns(table));
+        DescribeReadTable(table, reader.Columns(query));
         fields.resize(values.size());
       }
       // No row of this batch was committed before the one before it.
@@ -205,13 +209,14 @@ bool Relay::RelayDifference(std::size_t table, const std::stop_token& stop) {
       Failpoint("after_read");
       stopped = !RelayRow(fields, stop);
     });
-    cursor_->asked = SteadyClock::now();
+    if (cursor_) cursor_->asked = SteadyClock::now();
   }
   return !stopped;
 }
 
 void Relay::Rest(const std::stop_token& stop, SteadyTime until) {
   while (!stop.stop_requested()) {
+    StayAwake();
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     WriteCheckpointIfDue();
     observer_.Progress(progress_.acknowledgements(), seen_);
@@ -226,6 +231,7 @@ void Relay::Rest(const std::stop_token& stop, SteadyTime until) {
 void Relay::KeepSession() {
   if (stream_) SendStatusIfDue();
   if (!cursor_ || !cursor_->reader) return;
+  StayAwake();
   if (SteadyClock::now() - cursor_->asked < status_interval_) return;
   cursor_->reader->Ping();
   cursor_->asked = SteadyClock::now();

@@ -1,8 +1,11 @@
--- The key is no longer parked; the log says how it ended. $4: unparked or skipped, $5: what came.
+-- The key is no longer parked; the log says how it ended. Nothing happens if it was parked anew by
+-- another relay since. $7: unparked or skipped, $8: what came.
 WITH released AS (
   DELETE FROM relay.parked
    WHERE slot = $1::text AND topic = $2::text AND key = $3::text
+     AND source_schema = $4::text AND source_table = $5::text AND event_id = $6::text
   RETURNING slot, topic, key, event_id
 )
 INSERT INTO relay.parking_log (action, slot, topic, key, event_id, detail)
-SELECT $4::text, slot, topic, key, event_id, $5::text FROM released
+SELECT $7::text, slot, topic, key, event_id, $8::text FROM released
+RETURNING event_id

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "services/outbox-relay/tail.h"
-#include "tests/services/outbox-relay/relaying.h"
+#include "tests/services/outbox-relay/own_database.h"
 
 namespace countersign::relay {
 namespace {
@@ -20,21 +22,22 @@ using testing::HasSubstr;
 
 const std::string kTooLarge = "\"" + std::string(2'000'000, 'x') + "\"";
 
-class ParkingTest : public RelayTest {
+class ParkingTest : public OwnDatabaseTest, public testing::WithParamInterface<Source> {
  protected:
-  void SetUp() override {
-    RelayTest::SetUp();
-    if (!IsSkipped() && !HasFatalFailure()) Connect();
-  }
-  void TearDown() override {
-    if (db_) db_->Execute({"forget", "DELETE FROM relay.parked WHERE slot = $1"}, slot_);
-    RelayTest::TearDown();
-  }
   [[nodiscard]] RelaySettings Parks() const {
     auto settings = MakeSettings();
+    settings.source = GetParam();
     settings.on_refusal = OnRefusal::kPark;
     settings.park_after = 500ms;
     return settings;
+  }
+  // From its first look at the source on.
+  [[nodiscard]] static std::unique_ptr<RunningRelay> Start(RelaySettings settings) {
+    auto relay = std::make_unique<RunningRelay>(std::move(settings));
+    const char* reads = GetParam() == Source::kTable ? "\"following the tables\"" : "\"streaming\"";
+    EXPECT_TRUE(Eventually([&] { return relay->Log().find(reads) != std::string::npos; }))
+        << relay->Log();
+    return relay;
   }
   void Append(const std::string& topic, const std::string& key, const std::string& payload) {
     RelayTest::Append({.topic = topic, .key = key, .payload = payload});
@@ -50,7 +53,9 @@ class ParkingTest : public RelayTest {
   void AwaitParked(long keys) {
     EXPECT_TRUE(Eventually([&] { return ParkedKeys() == keys; })) << ParkedKeys();
   }
+  // Until the source is read to what is committed now, and Kafka has it.
   void AwaitConfirmed() {
+    if (GetParam() == Source::kTable) return AwaitSettled(true);
     const Lsn end = Now();
     EXPECT_TRUE(Eventually([&] { return Confirmed() >= end; }));
   }
@@ -65,7 +70,7 @@ class ParkingTest : public RelayTest {
   }
 };
 
-TEST_F(ParkingTest, AnEventThatIsTooLargeParksItsKeyAndTheStreamGoesOn) {
+TEST_P(ParkingTest, AnEventThatIsTooLargeParksItsKeyAndTheStreamGoesOn) {
   const Topic topic(1);
   const auto relay = Start(Parks());
   Append(topic.name(), "a", "1");
@@ -81,7 +86,7 @@ TEST_F(ParkingTest, AnEventThatIsTooLargeParksItsKeyAndTheStreamGoesOn) {
   EXPECT_THAT(Actions(), ElementsAre("parked"));
 }
 
-TEST_F(ParkingTest, SkippingBringsTheRestOfTheKeyInOrderAndWhatComesLaterOnce) {
+TEST_P(ParkingTest, SkippingBringsTheRestOfTheKeyInOrderAndWhatComesLaterOnce) {
   const Topic topic(1);
   const auto relay = Start(Parks());
   Append(topic.name(), "a", kTooLarge);
@@ -99,7 +104,7 @@ TEST_F(ParkingTest, SkippingBringsTheRestOfTheKeyInOrderAndWhatComesLaterOnce) {
   EXPECT_EQ(relay->Gauge("relay_parked_keys"), 0);
 }
 
-TEST_F(ParkingTest, AMissingTopicIsWaitedForThenItsKeysAreParkedUntilItExists) {
+TEST_P(ParkingTest, AMissingTopicIsWaitedForThenItsKeysAreParkedUntilItExists) {
   const std::string missing = support::TopicName();
   const Topic topic(1);
   const auto relay = Start(Parks());
@@ -122,7 +127,7 @@ TEST_F(ParkingTest, AMissingTopicIsWaitedForThenItsKeysAreParkedUntilItExists) {
   support::Delete(missing);
 }
 
-TEST_F(ParkingTest, ATopicThatIsMadeInTimeParksNothing) {
+TEST_P(ParkingTest, ATopicThatIsMadeInTimeParksNothing) {
   const std::string late = support::TopicName();
   auto settings = Parks();
   settings.park_after = 20s;
@@ -137,7 +142,7 @@ TEST_F(ParkingTest, ATopicThatIsMadeInTimeParksNothing) {
 }
 
 // The broker refuses a whole request; only one event in it is to blame.
-TEST_F(ParkingTest, OfARefusedRequestOnlyTheCulpritIsParked) {
+TEST_P(ParkingTest, OfARefusedRequestOnlyTheCulpritIsParked) {
   const Topic topic(1, {{"max.message.bytes", "3000"}});
   const auto relay = Start(Parks());
   db_->ExecuteScript("BEGIN");
@@ -158,7 +163,7 @@ TEST_F(ParkingTest, OfARefusedRequestOnlyTheCulpritIsParked) {
             "k13");
 }
 
-TEST_F(ParkingTest, OneLargeEventAmongMoreThanFitTheQueueParksOneKey) {
+TEST_P(ParkingTest, OneLargeEventAmongMoreThanFitTheQueueParksOneKey) {
   const Topic topic(1);
   auto settings = Parks();
   settings.kafka.queue_messages = 10;
@@ -173,7 +178,7 @@ TEST_F(ParkingTest, OneLargeEventAmongMoreThanFitTheQueueParksOneKey) {
   EXPECT_EQ(topic.Values().size(), 196U);
 }
 
-TEST_F(ParkingTest, WhatIsRefusedAgainWhenItIsUnparkedStaysParked) {
+TEST_P(ParkingTest, WhatIsRefusedAgainWhenItIsUnparkedStaysParked) {
   const Topic topic(1);
   const auto relay = Start(Parks());
   Append(topic.name(), "a", kTooLarge);
@@ -189,7 +194,7 @@ TEST_F(ParkingTest, WhatIsRefusedAgainWhenItIsUnparkedStaysParked) {
 }
 
 // The release is cut short by another refusal, and begun again where nothing of it is doubled.
-TEST_F(ParkingTest, ASecondCulpritOfAKeyIsParkedAndWhatCameBeforeItIsNotDoubled) {
+TEST_P(ParkingTest, ASecondCulpritOfAKeyIsParkedAndWhatCameBeforeItIsNotDoubled) {
   const Topic topic(1, {{"max.message.bytes", "3000"}});
   const std::string large = "\"" + std::string(10'000, 'x') + "\"";
   const auto relay = Start(Parks());
@@ -214,7 +219,7 @@ TEST_F(ParkingTest, ASecondCulpritOfAKeyIsParkedAndWhatCameBeforeItIsNotDoubled)
   EXPECT_EQ(topic.Values(), expected);
 }
 
-TEST_F(ParkingTest, ARestartedRelayKnowsWhatIsParked) {
+TEST_P(ParkingTest, ARestartedRelayKnowsWhatIsParked) {
   const Topic topic(1);
   {
     const auto relay = Start(Parks());
@@ -231,16 +236,105 @@ TEST_F(ParkingTest, ARestartedRelayKnowsWhatIsParked) {
   EXPECT_THAT(topic.Values(), ElementsAre("2", "3"));
 }
 
-TEST_F(ParkingTest, WithoutAPlaceForItTheRelaySaysWhatIsMissing) {
+// A relay that parks nothing knows of no key that waits.
+TEST_P(ParkingTest, ARelayThatWouldPassParkedKeysDoesNotStart) {
+  const Topic topic(1);
+  {
+    const auto relay = Start(Parks());
+    Append(topic.name(), "a", kTooLarge);
+    AwaitParked(1);
+  }
+  Append(topic.name(), "a", "2");
+  {
+    auto holds = Parks();
+    holds.on_refusal = OnRefusal::kHold;
+    RunningRelay relay(holds);
+    EXPECT_TRUE(Eventually([&] { return relay.Reconnects("parking") > 0; }));
+    EXPECT_THAT(relay.Health(), HasSubstr("1 keys are parked"));
+  }
+  EXPECT_TRUE(topic.Values().empty());
+  Ask("a", "skip");
+  const auto relay = Start(Parks());
+  EXPECT_EQ(topic.AwaitRecords(1)[0].value, "2");
+}
+
+// Ids of two tables say nothing about each other.
+TEST_P(ParkingTest, EventsOfAKeyInTwoTablesWaitAndComeEachForItself) {
+  const Topic topic(1);
+  const auto relay = Start(Parks());
+  const auto append_otp = [&](const std::string& payload) {
+    RelayTest::Append({.topic = topic.name(), .key = "a", .payload = payload, .schema = "otp"});
+  };
+  for (int i = 0; i < 5; ++i) append_otp(std::to_string(i));
+  Append(topic.name(), "a", kTooLarge);
+  append_otp("5");
+  Append(topic.name(), "a", "6");
+  append_otp(kTooLarge);
+  append_otp("7");
+  AwaitParked(2);
+  AwaitConfirmed();
+  EXPECT_EQ(topic.Values().size(), 6U);
+  Ask("a", "skip");
+  AwaitParked(0);
+  EXPECT_THAT(topic.Values(),
+              testing::UnorderedElementsAre("0", "1", "2", "3", "4", "5", "6", "7"));
+}
+
+// PostgreSQL would hang up on a relay that says nothing while it waits for the rows.
+TEST_P(ParkingTest, ALongSearchForTheEventsOfAKeyIsNoSilence) {
+  const Topic topic(1);
+  db_->ExecuteScript(
+      "CREATE VIEW auth.slow AS SELECT log.* FROM (SELECT pg_sleep(4) OFFSET 0) AS wait, "
+      "auth.event_log AS log");
+  Append(topic.name(), "a", "1");
+  db_->Execute({"park",
+                "INSERT INTO relay.parked (slot, topic, key, source_schema, source_table, "
+                "first_id, event_id, reason, wanted) VALUES ($1, $2, 'a', 'auth', 'slow', 1, 'e', "
+                "'too large', 'unpark')"},
+               slot_, topic.name());
+  auto settings = Parks();
+  settings.takeover_after = 1s;
+  const auto relay = Start(settings);
+  AwaitParked(0);
+  EXPECT_THAT(topic.Values(), ElementsAre("1"));
+  for (const char* cause : {"frozen", "connection_lost", "parking", "server_error"}) {
+    EXPECT_EQ(relay->Reconnects(cause), 0) << cause << relay->Log();
+  }
+}
+
+// A relay that was frozen while it released a key finds it parked anew, and leaves that alone.
+TEST_P(ParkingTest, AReleaseThatComesLateChangesNothing) {
+  const Topic topic(1);
+  pg::ConnectionSettings settings = DatabaseSettings();
+  Parking late(settings, slot_);
+  const Lane lane{.table = {.schema = "auth", .table = "event_log"}, .topic = "t", .key = "a"};
+  const Parked first{.first_id = 5, .event_id = "e5", .wanted = Wanted::kUnpark};
+  late.Park(lane, first, "why");
+  Parking other(settings, slot_);
+  other.Load();
+  other.Release(lane, first, 3);
+  other.Park(lane, {.first_id = 20, .event_id = "e20"}, "why");
+  EXPECT_THROW(late.Release(lane, first, 3), pg::ReplicationFault);
+  EXPECT_EQ(ParkedKeys(), 1);
+  EXPECT_THAT(Actions(), ElementsAre("parked", "unparked", "parked"));
+}
+
+TEST_P(ParkingTest, WithoutAPlaceForItTheRelaySaysWhatIsMissing) {
   support::Database bare(support::ServerConninfo(), support::Schema::kEmpty);
   auto settings = Parks();
   settings.database.conninfo = Secret<std::string>(bare.conninfo());
   settings.publications.clear();
+  settings.tables.clear();
   RunningRelay relay(settings);
   EXPECT_TRUE(Eventually([&] {
     return relay.Health().find("table relay.parked does not exist") != std::string::npos;
   })) << relay.Health();
 }
+
+INSTANTIATE_TEST_SUITE_P(Sources, ParkingTest, testing::Values(Source::kWal, Source::kTable),
+                         [](const auto& info) {
+                           return info.param == Source::kTable ? "table" : "wal";
+                         });
 
 }  // namespace
 }  // namespace countersign::relay

@@ -41,6 +41,14 @@ TEST_F(RebuildTest, AFirstStartFromNowLeavesItOut) {
   EXPECT_EQ(Numbers(topic.AwaitRecords(1)), std::vector<int>{11});
 }
 
+// Their order would be one for each partition.
+TEST_F(RebuildTest, APublicationThatSendsPartitionsAsTablesIsRefused) {
+  db_->ExecuteScript("ALTER PUBLICATION countersign_auth SET (publish_via_partition_root = false)");
+  RunningRelay relay(FromTheFirstEvent());
+  EXPECT_TRUE(Eventually([&] { return relay.Reconnects("publication_sends_partitions") > 0; }));
+  EXPECT_THAT(relay.Health(), HasSubstr("publish_via_partition_root"));
+}
+
 TEST_F(RebuildTest, ADroppedSlotLosesAndDoublesNothing) {
   const Topic topic(1);
   {
