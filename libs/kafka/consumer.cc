@@ -157,6 +157,8 @@ Consumer::Consumer(const ConsumerSettings& settings, RebalanceListener listener)
          std::max(settings.max_poll_interval, settings.session_timeout).count());
   set("enable.partition.eof", settings.partition_end ? "true" : "false");
   number("queued.max.messages.kbytes", settings.prefetch_kbytes);
+  // One answer may otherwise bring 50 MB. At least a message of the default limit.
+  number("fetch.max.bytes", std::max<std::int64_t>(1'000'000, settings.prefetch_kbytes * 1024L));
   number("fetch.wait.max.ms", settings.fetch_wait.count());
   set("topic.metadata.refresh.interval.ms", "10000");
   rd_kafka_conf_set_rebalance_cb(
