@@ -13,7 +13,7 @@ from tests.support.observe import metric, wait_for
 from tests.support.units import Unit, UnitFault
 
 SERVICES = ("auth", "otp", "relay")
-TIMED = {"countersign-migrate.service", "countersign-keys.service"}
+TIMED = {"countersign-migrate.service", "countersign-keys.service"}    # and countersign-log: retention_test.py
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_systemd_would_find_a_misspelt_directive(prefix, tmp_path):
 
 
 # systemd's measure times ten: 0 is a program that can do nothing, 96 one without any sandbox.
-@pytest.mark.parametrize("name, most", [("auth", 17), ("otp", 17), ("relay@", 17), ("migrate", 17), ("keys", 10)])
+@pytest.mark.parametrize("name, most", [("auth", 17), ("otp", 17), ("relay@", 17), ("migrate", 17), ("log", 17), ("keys", 10)])
 def test_the_exposure_stays_low(prefix, name, most):
     code, out = systemd_analyze("security", "--offline=yes", f"--threshold={most}", prefix / f"lib/systemd/system/countersign-{name}.service")
     assert code == 0, out
