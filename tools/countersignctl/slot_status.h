@@ -10,8 +10,8 @@ namespace countersign::ctl {
 struct SlotStatus {
   bool exists = false;
   bool active = false;  // a relay is connected
-  std::string wal_status;
-  std::string confirmed;
+  std::string wal_status{};
+  std::string confirmed{};
   std::int64_t lag_bytes = 0;
   std::int64_t retained_bytes = 0;
 
