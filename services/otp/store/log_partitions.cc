@@ -9,7 +9,8 @@ int MakeLogPartitions(pg::Connection& connection, int days_ahead) {
 }
 
 outbox::LogDays ReadLogDays(pg::Connection& connection) {
-  const auto row = connection.Execute(kReadLogDays).Only();
+  const auto rows = connection.Execute(kReadLogDays);
+  const auto row = rows.Only();
   return {.ahead = row.Get<int>("ahead"), .kept = row.Get<int>("kept")};
 }
 
