@@ -140,6 +140,12 @@ void Check(rd_kafka_resp_err_t code, const std::string& doing) {
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) throw Fault(code, doing + ": " + Describe(code));
 }
 
+void CheckVisible(const rd_kafka_metadata_t* metadata, const std::string& doing) {
+  if (metadata->topic_cnt != 1) return;
+  const auto code = metadata->topics[0].err;
+  if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) Check(code, doing);
+}
+
 void ThrowIfFatal(rd_kafka_t* client) {
   ErrorText text{};
   const auto code = rd_kafka_fatal_error(client, text.data(), text.size());

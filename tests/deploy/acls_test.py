@@ -1,8 +1,11 @@
 """deploy/kafka-acls.yaml on a broker that refuses what is not granted: with just these rules the real processes do their
 work, and every principal is refused everything that it has no rule for."""
 import os
+import re
 import secrets
+import shlex
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -46,6 +49,24 @@ def test_no_more_is_granted_than_the_processes_are_for():
 def test_it_is_about_the_declared_topics():
     assert set(DECLARED["operator"]["topics"]) == set(TOPICS)
     assert {topic for kinds in DECLARED.values() for topic in kinds["topics"]} <= set(TOPICS)
+
+
+def test_the_page_for_administrators_grants_just_that():
+    done = subprocess.run([sys.executable, "-m", "tools.docs.acls", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    text = (ROOT / "docs/kafka-acls.md").read_text().replace("\\\n", " ")
+    granted = []
+    for line in re.findall(r"^kafka-acls\.sh .*$", text, re.M):
+        words = shlex.split(line)
+        given = {}
+        for name, value in zip(words, words[1:]):
+            if name.startswith("--") and not value.startswith("--"):
+                given.setdefault(name, []).append(value)
+        star = "*" if given.get("--resource-pattern-type") == ["prefixed"] else ""
+        (principal,) = (user.removeprefix("User:") for user in given["--allow-principal"])
+        granted += [binding(principal, f"{kind}s", name + star, re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation))
+                    for kind in ("topic", "group") for name in given.get(f"--{kind}", ()) for operation in given["--operation"]]
+    assert sorted(map(str, granted)) == sorted(map(str, bindings(DECLARED)))
 
 
 class Cluster:
@@ -248,5 +269,5 @@ def test_a_rule_too_many_would_be_noticed(cluster):
     ("otp", ("relay", "forget", "--slot", "countersign", "--yes")), ("analytics", ("log", "drop", "--keep", "400d")),
     ("keeper", ("topics", "apply")), (NOBODY, ("events", "tail", "--topic", "auth.log", "--to-end"))])
 def test_the_command_says_that_it_was_refused(cluster, name, words):
-    said = cluster.control(name, *words, code=1)
+    said = cluster.control(name, *words, code=69)    # EX_UNAVAILABLE, as of a broker that is away
     assert "uthoriz" in said, said

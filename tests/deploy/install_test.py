@@ -23,7 +23,8 @@ def test_what_running_it_needs_is_installed_and_nothing_else(prefix):
     migrations = {f"share/countersign/{file.relative_to(ROOT)}" for file in (ROOT / "migrations").rglob("*.sql")}
     assert files_below(prefix) == migrations | {
         "bin/countersign-auth", "bin/countersign-otp", "bin/countersign-relay", "bin/countersignctl",
-        "share/countersign/deploy/topics.yaml", "share/countersign/config/environment.example",
+        "share/countersign/deploy/topics.yaml", "share/countersign/deploy/kafka-acls.yaml",
+        "share/countersign/config/environment.example",
         "share/countersign/config/auth.example.yaml", "share/countersign/config/otp.example.yaml",
         "share/countersign/config/relay.example.yaml",
         "share/countersign/monitoring/alerts.yaml", "share/countersign/monitoring/dashboard.json",
