@@ -65,7 +65,7 @@ def test_the_page_for_administrators_grants_just_that():
         star = "*" if given.get("--resource-pattern-type") == ["prefixed"] else ""
         (principal,) = (user.removeprefix("User:") for user in given["--allow-principal"])
         granted += [binding(principal, f"{kind}s", name + star, re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation))
-                    for kind in ("topic", "group") for name in given.get(f"--{kind}", ()) for operation in given["--operation"]]
+                    for kind in ("topic", "group", "transactional_id") for name in given.get(f"--{kind}".replace("_id", "-id"), ()) for operation in given["--operation"]]
     assert sorted(map(str, granted)) == sorted(map(str, bindings(DECLARED)))
 
 
@@ -266,7 +266,7 @@ def test_a_rule_too_many_would_be_noticed(cluster):
 
 
 @pytest.mark.parametrize("name, words", [
-    ("otp", ("relay", "forget", "--slot", "countersign", "--yes")), ("analytics", ("log", "drop", "--keep", "400d")),
+    ("otp", ("log", "drop", "--keep", "400d")), ("analytics", ("log", "drop", "--keep", "400d")),
     ("keeper", ("topics", "apply")), (NOBODY, ("events", "tail", "--topic", "auth.log", "--to-end"))])
 def test_the_command_says_that_it_was_refused(cluster, name, words):
     said = cluster.control(name, *words, code=69)    # EX_UNAVAILABLE, as of a broker that is away

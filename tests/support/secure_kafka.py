@@ -10,7 +10,7 @@ from deploy.dev.stack import ROOT
 
 ACLS = ROOT / "deploy" / "kafka-acls.yaml"
 SECURITY = "org.apache.kafka.common.security"
-KINDS = {"topics": ResourceType.TOPIC, "groups": ResourceType.GROUP}
+KINDS = {"topics": ResourceType.TOPIC, "groups": ResourceType.GROUP, "transactional_ids": ResourceType.TRANSACTIONAL_ID}
 
 
 def listen_securely(kafka, folder, port, users, **settings):

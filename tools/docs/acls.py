@@ -48,7 +48,8 @@ def rows():
         for kind, names in kinds.items():
             for operations, same in together(names).items():
                 told = ", ".join(f"`{name}`" for name in same)
-                yield f"| `{principal}` | {', '.join(operations)} | {kind if len(same) > 1 else kind[:-1]} {told} |"
+                what = (kind if len(same) > 1 else kind[:-1]).replace("_", " ")
+                yield f"| `{principal}` | {', '.join(operations)} | {what} {told} |"
 
 
 def camel(operation):
@@ -64,7 +65,7 @@ def commands():
                     if chosen:
                         yield ["--add", "--allow-principal", f"User:{principal}",
                                *(word for operation in operations for word in ("--operation", camel(operation))),
-                               *(word for name in chosen for word in (f"--{kind[:-1]}", name)),
+                               *(word for name in chosen for word in (f"--{kind[:-1].replace('_', '-')}", name)),
                                *(["--resource-pattern-type", "prefixed"] if prefixed else [])]
 
 
