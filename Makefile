@@ -97,10 +97,11 @@ compose-down: ## stop it; what it holds is kept
 	@deploy/compose.sh down
 
 ##@ Release
-docs: build ## print docs/configuration.md, docs/errors.md and the dashboard from the code
+docs: build ## print docs/configuration.md, errors.md, kafka-acls.md and the dashboard from what they tell
 	@build/release/bin/print_reasons >docs/errors.md
 	@$(PYTHON) -m tools.docs.configuration
 	@$(PYTHON) -m tools.docs.dashboard
+	@$(PYTHON) -m tools.docs.acls
 release: setup-check ## make the current api/ the baseline that later changes must not break
 	@tools/checks/release.sh
 

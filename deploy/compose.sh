@@ -84,6 +84,7 @@ up() {
   for name in $sequence; do
     if [ "$name" = relays ]; then relays "${fresh[@]}"; else service "$name" "${fresh[@]}"; fi
   done
+  service log-daily "${fresh[@]}"
   service keys-daily
   say "countersign $COUNTERSIGN_VERSION serves: gRPC (TLS) on 127.0.0.1:50051; metrics of auth on 9464, relays 9465 and 9467, otp 9466"
 }

@@ -93,6 +93,15 @@ std::optional<TopicDescription> Admin::Describe(std::string_view name,
   for (auto& topic : List(limit)) {
     if (topic.name == name) return std::move(topic);
   }
+  // A list is silent about what may not be seen.
+  const std::string doing = "asking for topic " + std::string(name);
+  const TopicHandle handle(rd_kafka_topic_new(client_.get(), std::string(name).c_str(), nullptr));
+  if (!handle) return std::nullopt;  // a name no cluster would have
+  const rd_kafka_metadata_t* answer = nullptr;
+  Check(rd_kafka_metadata(client_.get(), 0, handle.get(), &answer, static_cast<int>(limit.count())),
+        doing);
+  const MetadataHandle metadata(answer);
+  CheckVisible(metadata.get(), doing);
   return std::nullopt;
 }
 

@@ -41,7 +41,7 @@ class Admin {
   Admin& operator=(const Admin&) = delete;
 
   [[nodiscard]] std::vector<TopicDescription> List(std::chrono::milliseconds limit);
-  // Empty if there is no such topic.
+  // Empty if there is no such topic. Throws Fault if we may not see it.
   [[nodiscard]] std::optional<TopicDescription> Describe(std::string_view name,
                                                          std::chrono::milliseconds limit);
   // An existing topic is left as it is.

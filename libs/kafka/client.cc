@@ -1,7 +1,8 @@
 #include "libs/kafka/client.h"
 
-#include <algorithm>
 #include <array>
+
+#include "libs/kafka/operator_properties.h"
 
 namespace countersign::kafka {
 namespace {
@@ -27,28 +28,6 @@ bool IsLoopback(std::string_view host) {
   return host.starts_with("127.") &&
          host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
-
-// Where the client goes, whom it trusts, and what the promises about events rest on: an operator's
-// own property must not change these unseen.
-constexpr std::array<std::string_view, 17> kNotForOperators = {
-    "bootstrap.servers",
-    "metadata.broker.list",
-    "security.protocol",
-    "enable.ssl.certificate.verification",
-    "ssl.endpoint.identification.algorithm",
-    "enable.idempotence",
-    "acks",
-    "request.required.acks",
-    "enable.gapless.guarantee",
-    "message.timeout.ms",
-    "delivery.timeout.ms",
-    "partitioner",
-    "enable.auto.offset.store",
-    "auto.commit.enable",
-    "enable.auto.commit",
-    "isolation.level",
-    "group.id",
-};
 
 }  // namespace
 
@@ -134,8 +113,8 @@ ConfHandle MakeConf(const ClientSettings& settings, ClientContext* context) {
 
 ClientHandle MakeClient(rd_kafka_type_t type, ConfHandle conf, const ClientSettings& settings) {
   for (const auto& [name, value] : settings.properties) {
-    if (std::ranges::find(kNotForOperators, name) != kNotForOperators.end()) {
-      throw SettingsFault("kafka property " + name + " cannot be set by hand");
+    if (const auto why = WhyRefused(name, value); !why.empty()) {
+      throw SettingsFault("kafka property " + why);
     }
     Set(conf.get(), name, value);
   }
@@ -159,6 +138,12 @@ std::string Explain(rd_kafka_resp_err_t code, const std::string& text) {
 
 void Check(rd_kafka_resp_err_t code, const std::string& doing) {
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) throw Fault(code, doing + ": " + Describe(code));
+}
+
+void CheckVisible(const rd_kafka_metadata_t* metadata, const std::string& doing) {
+  if (metadata->topic_cnt != 1) return;
+  const auto code = metadata->topics[0].err;
+  if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) Check(code, doing);
 }
 
 void ThrowIfFatal(rd_kafka_t* client) {

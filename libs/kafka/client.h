@@ -30,6 +30,9 @@ void Set(rd_kafka_conf_t* conf, const std::string& name, const std::string& valu
 [[nodiscard]] std::string Explain(rd_kafka_resp_err_t code, const std::string& text);
 // Throws Fault unless the code is NO_ERROR.
 void Check(rd_kafka_resp_err_t code, const std::string& doing);
+// Throws Fault if the one topic that was asked for may not be seen: whether it exists is hidden
+// then.
+void CheckVisible(const rd_kafka_metadata_t* metadata, const std::string& doing);
 // Throws FatalFault if the client has died.
 void ThrowIfFatal(rd_kafka_t* client);
 

@@ -1,6 +1,8 @@
 #include "libs/kafka/config.h"
 
-#include <algorithm>
+#include <string_view>
+
+#include "libs/kafka/operator_properties.h"
 
 namespace countersign::kafka {
 
@@ -23,10 +25,13 @@ void Bind(ClientConfig& config, config::Keys& keys) {
   keys.List("kafka.properties", config.properties,
             {.help = "Further librdkafka properties, name=value; not those that carry a promise."});
   keys.Check([&config]() -> std::string {
-    const bool sound = std::ranges::all_of(config.properties, [](const std::string& property) {
-      return property.find('=') != std::string::npos;
-    });
-    return sound ? "" : "kafka.properties: an entry is not name=value";
+    for (const std::string_view property : config.properties) {
+      const auto equals = property.find('=');
+      if (equals == std::string::npos) return "kafka.properties: an entry is not name=value";
+      const auto why = WhyRefused(property.substr(0, equals), property.substr(equals + 1));
+      if (!why.empty()) return "kafka.properties: " + why;
+    }
+    return "";
   });
 }
 

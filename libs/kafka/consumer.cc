@@ -274,6 +274,7 @@ int Consumer::Partitions(const std::string& topic, std::chrono::milliseconds lim
       rd_kafka_metadata(client_.get(), 0, handle.get(), &answer, static_cast<int>(limit.count()));
   const MetadataHandle metadata(answer);
   Check(code, "asking for the partitions of " + topic);
+  CheckVisible(metadata.get(), "asking for the partitions of " + topic);
   return metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
 }
 

@@ -47,8 +47,10 @@ bool LogKeeper::MakePartitions() {
       logger_.Warn("log partitions could not be made", {{"detail", fault.what()}});
     }
     // Also when none could be made: that is what the alarm is for.
+    const LogDays days = work_.days(connection);
     registry_.AddGauge("event_log_days_ahead", "Days after today for which events can be written")
-        .Set(work_.count(connection));
+        .Set(days.ahead);
+    registry_.AddGauge("event_log_days_kept", "Age of the event log's oldest day").Set(days.kept);
   } catch (const std::exception& fault) {
     made_all = false;
     logger_.Warn("the event log could not be looked after", {{"detail", fault.what()}});

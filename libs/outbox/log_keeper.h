@@ -6,6 +6,7 @@
 
 #include "libs/log/logger.h"
 #include "libs/metrics/registry.h"
+#include "libs/outbox/log_days.h"
 #include "libs/pg/connection.h"
 #include "libs/pg/conninfo.h"
 
@@ -14,14 +15,14 @@ namespace countersign::outbox {
 // Makes a service's daily partitions of the event log ahead, at once and then every hour, on a
 // connection that it keeps no longer than that takes. Without a partition no event could be
 // written, so its gauge event_log_days_ahead is an alarm; a failure is logged and tried again soon,
-// never fatal.
+// never fatal. It drops nothing, but its gauge event_log_days_kept tells whether the owner's timer
+// does.
 class LogKeeper {
  public:
   struct Work {
     // Makes the partitions that are missing up to so many days after today, and says how many.
     std::function<int(pg::Connection&, int)> make;
-    // On how many days after today events can be written; -1: not even today.
-    std::function<int(pg::Connection&)> count;
+    std::function<LogDays(pg::Connection&)> days;
   };
   LogKeeper(pg::ConnectionSettings database, int days_ahead, Work work, const log::Logger& logger,
             metrics::Registry& registry);

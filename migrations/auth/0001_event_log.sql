@@ -94,40 +94,78 @@ BEGIN
 END
 $$;
 
--- Drops the partitions whose day ended before `before`, but only those all of whose rows are
--- visible in `settled`: the snapshot up to which the relay has everything in Kafka. A day that is
--- not over stays, whatever `before` says.
-CREATE FUNCTION auth.log_drop(before timestamptz, settled pg_snapshot) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms'
+-- The partitions whose day ended before `before`, oldest first. A day that is not over is none of
+-- them, whatever `before` says.
+CREATE FUNCTION auth.log_ended(before timestamptz) RETURNS TABLE (partition regclass, day date)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  partition record;
-  unsettled boolean;
-  dropped integer := 0;
-BEGIN
-  FOR partition IN
-    SELECT c.oid::regclass AS name, to_date(right(c.relname, 8), 'YYYYMMDD') AS day
+  -- Materialized: names of other tables are no dates.
+  WITH partitions AS MATERIALIZED (
+    SELECT c.oid, c.relname
       FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
      WHERE i.inhparent = 'auth.event_log'::regclass
-     ORDER BY c.relname
-  LOOP
-    EXIT WHEN (partition.day + 1)::timestamp AT TIME ZONE 'UTC' > least(before, now());
-    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s WHERE NOT pg_visible_in_snapshot(xid, $1))',
-                   partition.name) INTO unsettled USING settled;
-    EXIT WHEN unsettled;
-    FOR attempt IN 1 .. 40 LOOP
-      BEGIN
-        EXECUTE format('ALTER TABLE auth.event_log DETACH PARTITION %s', partition.name);
-        EXECUTE format('DROP TABLE %s', partition.name);
-        dropped := dropped + 1;
-        EXIT;
-      EXCEPTION WHEN lock_not_available THEN
-        IF attempt = 40 THEN RAISE; END IF;
-        PERFORM pg_sleep(0.05);
-      END;
-    END LOOP;
+  )
+  SELECT p.oid::regclass, d.day
+    FROM partitions p, LATERAL (SELECT to_date(right(p.relname, 8), 'YYYYMMDD') AS day) d
+   WHERE (d.day + 1)::timestamp AT TIME ZONE 'UTC' <= least(before, now())
+   ORDER BY d.day
+$$;
+
+-- Drops the oldest partition, if its day ended before `before` and all of its rows are visible in
+-- `settled`: the snapshot up to which the relay has everything in Kafka. Returns how many it dropped,
+-- 1 or 0, so that one transaction keeps the log locked for no longer than one drop takes: call it
+-- until it says 0. DETACH CONCURRENTLY is not for functions; a bounded lock is.
+CREATE FUNCTION auth.log_drop(before timestamptz, settled pg_snapshot) RETURNS integer
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms'
+AS $$
+DECLARE
+  oldest text;
+  unsettled boolean;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'log_drop looks twice and must see what was committed between: read committed only';
+  END IF;
+  -- Somebody else does it now.
+  IF NOT pg_try_advisory_xact_lock(hashtext('auth.log_drop')) THEN RETURN 0; END IF;
+  SELECT partition INTO oldest FROM auth.log_ended(before) LIMIT 1;
+  IF oldest IS NULL THEN RETURN 0; END IF;
+  -- Rows of a transaction that is still open cannot be seen: it is waited for before anybody looks,
+  -- and none can write to that day afterwards. Who reads or writes other days does not wait.
+  SET LOCAL lock_timeout = '2s';
+  EXECUTE format('LOCK TABLE ONLY %s IN SHARE MODE', oldest);
+  SET LOCAL lock_timeout = '50ms';
+  EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s WHERE NOT pg_visible_in_snapshot(xid, $1))', oldest)
+    INTO unsettled USING settled;
+  IF unsettled THEN RETURN 0; END IF;
+  FOR attempt IN 1 .. 40 LOOP
+    BEGIN
+      EXECUTE format('ALTER TABLE auth.event_log DETACH PARTITION %s', oldest);
+      EXECUTE format('DROP TABLE %s', oldest);
+      RETURN 1;
+    EXCEPTION WHEN lock_not_available THEN
+      IF attempt = 40 THEN RAISE; END IF;
+      PERFORM pg_sleep(0.05);
+    END;
   END LOOP;
-  RETURN dropped;
+END
+$$;
+
+-- What calls of log_drop would drop now, without a lock that anybody waits for.
+CREATE FUNCTION auth.log_droppable(before timestamptz, settled pg_snapshot)
+RETURNS TABLE (name text, bytes bigint)
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  ended record;
+  unsettled boolean;
+BEGIN
+  FOR ended IN SELECT partition FROM auth.log_ended(before) LOOP
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s WHERE NOT pg_visible_in_snapshot(xid, $1))',
+                   ended.partition) INTO unsettled USING settled;
+    EXIT WHEN unsettled;
+    SELECT relname, pg_total_relation_size(oid) INTO name, bytes FROM pg_class WHERE oid = ended.partition;
+    RETURN NEXT;
+  END LOOP;
 END
 $$;
 
@@ -140,9 +178,19 @@ AS $$
    WHERE i.inhparent = 'auth.event_log'::regclass
 $$;
 
-REVOKE ALL ON FUNCTION auth.log_make(integer), auth.log_drop(timestamptz, pg_snapshot),
-  auth.log_days_ahead(), auth.log_refuse_change() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION auth.log_make(integer), auth.log_days_ahead() TO countersign_auth;
+-- How many days ago the day of the oldest partition was: the figure of the alarm for days that should
+-- have been dropped.
+CREATE FUNCTION auth.log_days_kept() RETURNS integer
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT coalesce((now() AT TIME ZONE 'UTC')::date - min(day), 0) FROM auth.log_ended('infinity')
+$$;
+
+REVOKE ALL ON FUNCTION auth.log_make(integer), auth.log_ended(timestamptz),
+  auth.log_drop(timestamptz, pg_snapshot), auth.log_droppable(timestamptz, pg_snapshot),
+  auth.log_days_ahead(), auth.log_days_kept(), auth.log_refuse_change() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION auth.log_make(integer), auth.log_days_ahead(), auth.log_days_kept()
+  TO countersign_auth;
 
 SELECT auth.log_make(14);
 
@@ -154,5 +202,6 @@ CREATE PUBLICATION countersign_auth FOR TABLE auth.event_log
 DROP PUBLICATION countersign_auth;
 DROP TABLE auth.event_log;
 DROP SEQUENCE auth.event_log_id;
-DROP FUNCTION auth.log_make(integer), auth.log_drop(timestamptz, pg_snapshot), auth.log_days_ahead(),
-  auth.log_refuse_change();
+DROP FUNCTION auth.log_make(integer), auth.log_drop(timestamptz, pg_snapshot),
+  auth.log_droppable(timestamptz, pg_snapshot), auth.log_ended(timestamptz), auth.log_days_ahead(),
+  auth.log_days_kept(), auth.log_refuse_change();

@@ -21,7 +21,7 @@ pg::ConnectionSettings DatabaseOf(const Config& config) {
 pg::ConnectionSettings CheckedDatabase(const Config& config) {
   pg::ConnectionSettings database = DatabaseOf(config);
   service::CheckDatabase(database, kDatabaseRole, [](pg::Connection& connection) {
-    static_cast<void>(store::CountLogDaysAhead(connection));
+    static_cast<void>(store::ReadLogDays(connection));
   });
   return database;
 }
@@ -52,8 +52,8 @@ App::App(const Config& config, process::Process& process)
       refresh_tokens_(keys_.refresh),
       batchers_(TermsOf(config), process.metrics()),
       log_keeper_(DatabaseOf(config), config.database.log_days_ahead,
-                  {.make = store::MakeLogPartitions, .count = store::CountLogDaysAhead},
-                  process.logger(), process.metrics()),
+                  {.make = store::MakeLogPartitions, .days = store::ReadLogDays}, process.logger(),
+                  process.metrics()),
       otp_(rpc::MakeChannel(config.otp), config.otp_deadline, random_),
       sender_(batchers_.sends, keys_.phone, keys_.recipient, ids_, random_),
       signup_(sender_, ChannelOfferOf(config), persons_, ids_),

@@ -38,7 +38,7 @@ pg::ConnectionSettings DatabaseOf(const Config& config) {
 pg::ConnectionSettings CheckedDatabase(const Config& config) {
   pg::ConnectionSettings database = DatabaseOf(config);
   service::CheckDatabase(database, kDatabaseRole, [](pg::Connection& connection) {
-    static_cast<void>(store::CountLogDaysAhead(connection));
+    static_cast<void>(store::ReadLogDays(connection));
   });
   return database;
 }
@@ -116,8 +116,8 @@ App::App(const Config& config, process::Process& process)
       provider_(CheckedProvider(config, process.logger(), clock_)),
       batchers_(TermsOf(config, provider_->Describe()), process.metrics()),
       log_keeper_(DatabaseOf(config), config.database.log_days_ahead,
-                  {.make = store::MakeLogPartitions, .count = store::CountLogDaysAhead},
-                  process.logger(), process.metrics()),
+                  {.make = store::MakeLogPartitions, .days = store::ReadLogDays}, process.logger(),
+                  process.metrics()),
       deliver_({.in_flight = static_cast<std::size_t>(config.consumer_in_flight),
                 .code_length = config.code_length,
                 .send_timeout = config.send_timeout},

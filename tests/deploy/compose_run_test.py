@@ -71,6 +71,15 @@ def test_one_relay_leads_and_one_stands_by(stack):
     assert sorted(leads) == [False, True]
 
 
+def test_the_daily_service_looks_after_the_logs(stack):
+    control(stack, *CALL[:2], '{"phoneNumber": "+4915112345679"}', *CALL[3:])    # after an event there is a checkpoint
+    assert stack.services["log-daily"]["environment"]["LOG_KEEP"] == "400d"
+    once = stack.services["log-daily"]["command"][-1].replace("while ", "").partition("; do")[0]
+    listed = wait_for(lambda: "dropped 0" in (said := stack.run("log-daily", "bash", "-c", f"{once} || true")) and said, "a checkpoint")
+    assert listed == ("auth: made 0 partitions\notp: made 0 partitions\n"
+                      "auth: dropped 0 partitions\notp: dropped 0 partitions\n")
+
+
 def test_the_database_wants_tls_and_gives_no_base_backup(stack):
     url = stack.volume("secrets-relay") / "database_url"
     plain = url.read_text().strip().replace("sslmode=verify-full", "sslmode=disable")

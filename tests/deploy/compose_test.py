@@ -56,7 +56,7 @@ def test_every_container_is_confined(name):
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - JOBS))
 def test_what_goes_on_is_restarted_and_watched(name):
     assert SERVICES[name]["restart"] == "unless-stopped"
-    assert "healthcheck" in SERVICES[name] or name == "keys-daily"
+    assert "healthcheck" in SERVICES[name] or name in ("keys-daily", "log-daily")
     for port in SERVICES[name].get("ports", []):
         assert port.startswith("127.0.0.1:"), "published on this host only"
 
@@ -172,6 +172,7 @@ def script(tmp_path):
 
 BEFORE = ["run secrets", "up postgres kafka", "run migrate", "run roles", "run topics", "run keys"]
 RELAYS = ["up relay-1", "up relay-2"]
+DAILY = ["up log-daily", "up keys-daily"]
 
 
 @pytest.mark.parametrize("running, order", [
@@ -182,7 +183,7 @@ RELAYS = ["up relay-1", "up relay-2"]
 ])
 def test_a_rollout_takes_its_steps_in_order(script, running, order):
     steps, said = script.run("up", running=running)
-    assert steps == [*BEFORE, *order, "up keys-daily"]
+    assert steps == [*BEFORE, *order, *DAILY]
     assert "countersign 0.2.0 serves" in said
     ups = [line for line in script.lines if " compose up " in line]
     assert all("--wait" in line and "--no-deps" in line and "--force-recreate" not in line for line in ups)
@@ -203,7 +204,7 @@ def test_the_leading_relay_comes_last(script):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         steps, _ = script.run("up", running="0.1.0", relay=str(server.server_port))
         server.shutdown()
-    assert steps[-3:] == ["up relay-2", "up relay-1", "up keys-daily"]
+    assert steps[-4:] == ["up relay-2", "up relay-1", *DAILY]
 
 
 def test_new_certificates_replace_every_container(script):

@@ -39,7 +39,7 @@ def test_the_operators_words_are_known():
 
 
 def test_its_units_are_installed():
-    named = {match[0] for match in chosen(r"\bcountersign-(?:migrate|keys|relay@)(?:\.\w+)?")}
+    named = {match[0] for match in chosen(r"\bcountersign-(?:migrate|keys|log|relay@)(?:\.\w+)?")}
     for name in named:
         assert any(unit.startswith(name) for unit in UNITS), name
 

@@ -11,7 +11,7 @@ from tests.support.container import possible
 from tests.support.host import Host, install
 from tests.support.observe import metric, wait_for
 
-MIGRATE, ENABLED = "start countersign-migrate.service", "countersign-keys.timer"
+MIGRATE, ENABLED = "start countersign-migrate.service", "countersign-keys.timer countersign-log.timer"
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,8 @@ def test_what_running_it_needs_is_installed_and_nothing_else(prefix):
     migrations = {f"share/countersign/{file.relative_to(ROOT)}" for file in (ROOT / "migrations").rglob("*.sql")}
     assert files_below(prefix) == migrations | {
         "bin/countersign-auth", "bin/countersign-otp", "bin/countersign-relay", "bin/countersignctl",
-        "share/countersign/deploy/topics.yaml", "share/countersign/config/environment.example",
+        "share/countersign/deploy/topics.yaml", "share/countersign/deploy/kafka-acls.yaml",
+        "share/countersign/config/environment.example",
         "share/countersign/config/auth.example.yaml", "share/countersign/config/otp.example.yaml",
         "share/countersign/config/relay.example.yaml",
         "share/countersign/monitoring/alerts.yaml", "share/countersign/monitoring/dashboard.json",
@@ -31,13 +32,14 @@ def test_what_running_it_needs_is_installed_and_nothing_else(prefix):
         "share/doc/countersign/operations.md", "sbin/countersign-host", "lib/sysusers.d/countersign.conf"} | {
             f"lib/systemd/system/{name}" for name in (
                 "countersign-auth.service", "countersign-otp.service", "countersign-relay@.service",
-                "countersign-migrate.service", "countersign-keys.service", "countersign-keys.timer")}
+                "countersign-migrate.service", "countersign-keys.service", "countersign-keys.timer",
+                "countersign-log.service", "countersign-log.timer")}
 
 
 def test_the_units_name_what_was_installed(prefix):
     units = [(prefix / name).read_text() for name in files_below(prefix) if name.startswith("lib/systemd")]
     assert not [text for text in units if "@PREFIX@" in text]
-    assert sum(f"ExecStart={prefix}/bin/" in text for text in units) == 5
+    assert sum(f"ExecStart={prefix}/bin/" in text for text in units) == 6
 
 
 def control(prefix, tmp_path, *words, **environment):

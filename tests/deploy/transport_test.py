@@ -15,12 +15,12 @@ from deploy.dev.provision import STEPS
 from deploy.dev.secret_store import write_private
 from deploy.dev.stack import ROOT, Stack
 from tests.support.observe import headers_of, query, raw_records, wait_for
+from tests.support.secure_kafka import listen_securely
 from tests.support.starting import refusal
 
 BIN = ROOT / "build/release/bin"
 EXIT_UNAVAILABLE = 69
 USER, PASSWORD = "countersign", "right-and-secret"
-SECURITY = "org.apache.kafka.common.security"
 
 
 def serve_tls(postgres, folder):
@@ -34,22 +34,9 @@ def serve_tls(postgres, folder):
     postgres.restart()
 
 
-def listen_securely(kafka, folder, port):
-    """One more listener, with TLS and SASL, beside the plain one that tests look through."""
-    store = kafka.stack.run_dir / "kafka" / "server.pem"
-    write_private(store, (folder / "otp.key").read_text() + (folder / "otp.pem").read_text())
-    controller = f"CONTROLLER://127.0.0.1:{kafka.stack.ports.get('kafka_controller')}"
-    advertised = f"BROKER://{kafka.address},SECURE://127.0.0.1:{port}"
-    kafka.settings.update({
-        "listeners": f"{advertised},{controller}", "advertised.listeners": advertised,
-        "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
-        "listener.name.secure.ssl.keystore.type": "PEM", "listener.name.secure.ssl.keystore.location": store,
-        "listener.name.secure.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
-        "listener.name.secure.plain.sasl.jaas.config": f'{SECURITY}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";',
-        "listener.name.secure.scram-sha-512.sasl.jaas.config": f"{SECURITY}.scram.ScramLoginModule required;"})
-    kafka.restart()
+def make_scram_user(brokers):
     credential = UserScramCredentialUpsertion(USER, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), PASSWORD.encode())
-    admin = AdminClient({"bootstrap.servers": kafka.address})
+    admin = AdminClient({"bootstrap.servers": brokers})
     for done in admin.alter_user_scram_credentials([credential]).values():
         done.result(20)
 
@@ -75,7 +62,9 @@ def secure():
         for step in STEPS.values():
             step(stack).run()
         serve_tls(stack.part("postgres"), stack.tls_dir)
-        listen_securely(stack.part("kafka"), stack.tls_dir, stack.ports.get("kafka_secure"))
+        listen_securely(stack.part("kafka"), stack.tls_dir, stack.ports.get("kafka_secure"), {USER: PASSWORD})
+        stack.part("kafka").restart()
+        make_scram_user(stack.part("kafka").address)
         yield Secure(stack)
     stack.remove()
 

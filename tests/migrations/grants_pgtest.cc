@@ -67,24 +67,25 @@ class GrantsTest : public support::PgTest {
 TEST_F(GrantsTest, DB1_AuthMayDoThisAndNothingElse) {
   EXPECT_THAT(
       RightsOf("countersign_auth"),
-      UnorderedElementsAre(
-          "USAGE SCHEMA auth", "SELECT auth.event_log", "INSERT auth.event_log",
-          "USAGE auth.event_log_id", "EXECUTE auth.log_make(integer)",
-          "EXECUTE auth.log_days_ahead()", "SELECT auth.users", "INSERT auth.users",
-          "UPDATE auth.users", "SELECT auth.numbers", "INSERT auth.numbers", "UPDATE auth.numbers",
-          "SELECT auth.verifications", "INSERT auth.verifications", "UPDATE auth.verifications",
-          "SELECT auth.sessions", "INSERT auth.sessions", "UPDATE auth.sessions"));
+      UnorderedElementsAre("USAGE SCHEMA auth", "SELECT auth.event_log", "INSERT auth.event_log",
+                           "USAGE auth.event_log_id", "EXECUTE auth.log_make(integer)",
+                           "EXECUTE auth.log_days_ahead()", "EXECUTE auth.log_days_kept()",
+                           "SELECT auth.users", "INSERT auth.users", "UPDATE auth.users",
+                           "SELECT auth.numbers", "INSERT auth.numbers", "UPDATE auth.numbers",
+                           "SELECT auth.verifications", "INSERT auth.verifications",
+                           "UPDATE auth.verifications", "SELECT auth.sessions",
+                           "INSERT auth.sessions", "UPDATE auth.sessions"));
 }
 
 TEST_F(GrantsTest, DB1_OtpMayDoThisAndNothingElse) {
-  EXPECT_THAT(
-      RightsOf("countersign_otp"),
-      UnorderedElementsAre(
-          "USAGE SCHEMA otp", "SELECT otp.event_log", "INSERT otp.event_log",
-          "USAGE otp.event_log_id", "EXECUTE otp.log_make(integer)", "EXECUTE otp.log_days_ahead()",
-          "SELECT otp.subjects", "INSERT otp.subjects", "UPDATE otp.subjects",
-          "SELECT otp.challenges", "INSERT otp.challenges", "UPDATE otp.challenges",
-          "SELECT otp.deliveries", "INSERT otp.deliveries", "UPDATE otp.deliveries"));
+  EXPECT_THAT(RightsOf("countersign_otp"),
+              UnorderedElementsAre(
+                  "USAGE SCHEMA otp", "SELECT otp.event_log", "INSERT otp.event_log",
+                  "USAGE otp.event_log_id", "EXECUTE otp.log_make(integer)",
+                  "EXECUTE otp.log_days_ahead()", "EXECUTE otp.log_days_kept()",
+                  "SELECT otp.subjects", "INSERT otp.subjects", "UPDATE otp.subjects",
+                  "SELECT otp.challenges", "INSERT otp.challenges", "UPDATE otp.challenges",
+                  "SELECT otp.deliveries", "INSERT otp.deliveries", "UPDATE otp.deliveries"));
 }
 
 TEST_F(GrantsTest, DB1_TheRelayMayReadTheTwoLogsAndParkKeysAndNothingElse) {

@@ -48,8 +48,19 @@ class LogPartitionsTest : public EventLogTest {
     auto settings = Settings();
     settings.statement_timeout = 10s;
     pg::Connection db(settings);
+    int dropped = 0;
+    while (LogDropOne(db, before, settled) > 0) ++dropped;
+    return dropped;
+  }
+  static int LogDropOne(pg::Connection& db, const std::string& before, const std::string& settled) {
     const std::string sql = "SELECT " + schema() + ".log_drop($1::timestamptz, $2::pg_snapshot)";
     return db.Execute({"log_drop", sql}, before, settled).Only().Get<int>(0);
+  }
+  static void AppendTo(pg::Connection& db, const std::string& instant) {
+    db.ExecuteScript("INSERT INTO " + schema() +
+                     ".event_log (event_id, topic, key, type, seq, payload, occurred_at) VALUES "
+                     "(gen_random_uuid(), 'test', 'late', 'test', 1, '{}', '" +
+                     instant + "')");
   }
   [[nodiscard]] static std::string Snapshot() { return ScalarText("SELECT pg_current_snapshot()"); }
 };
@@ -163,14 +174,92 @@ TEST_P(LogPartitionsTest, LogDropKeepsWhatTheRelayHasNotSettledAndEverythingAfte
 TEST_P(LogPartitionsTest, LogDropKeepsAnEventWhoseTransactionWasOpenInTheSnapshot) {
   MakeOld("2020-03-01");
   pg::Connection writer(Settings());
-  writer.ExecuteScript(
-      "BEGIN; INSERT INTO " + schema() +
-      ".event_log (event_id, topic, key, type, seq, payload, occurred_at) VALUES "
-      "(gen_random_uuid(), 'test', 'late', 'test', 1, '{}', '2020-03-01 13:00+00')");
+  writer.ExecuteScript("BEGIN");
+  AppendTo(writer, "2020-03-01 13:00+00");
   const std::string settled = Snapshot();
   writer.ExecuteScript("COMMIT");
   EXPECT_EQ(LogDrop("2020-04-01", settled), 0);
   EXPECT_EQ(LogDrop("2020-04-01", Snapshot()), 1);
+}
+
+// It cannot be seen when log_drop begins, and is there when log_drop has its lock.
+TEST_P(LogPartitionsTest, LogDropKeepsAnEventThatIsCommittedWhileItWaits) {
+  MakeOld("2020-03-02");
+  pg::Connection writer(Settings());
+  writer.ExecuteScript("BEGIN");
+  AppendTo(writer, "2020-03-02 13:00+00");
+  const std::string settled = Snapshot();
+  const std::jthread commits([&] {
+    for (int look = 0; look < 500; ++look) {
+      if (ScalarText("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0") break;
+      std::this_thread::sleep_for(10ms);
+    }
+    writer.ExecuteScript("COMMIT");
+  });
+  EXPECT_EQ(LogDrop("2020-04-01", settled), 0);
+  EXPECT_EQ(ScalarText("SELECT count(*) FROM " + schema() + ".event_log WHERE key = 'late'"), "1");
+  EXPECT_EQ(LogDrop("2020-04-01", Snapshot()), 1);
+}
+
+// With a day's rows to look through, the log would be locked for as long as that takes.
+TEST_P(LogPartitionsTest, LogDropLooksAtNoDayWhileTheLogIsLocked) {
+  for (const char* day : {"2020-05-01", "2020-05-02", "2020-05-03"}) MakeOld(day);
+  auto settings = Settings();
+  settings.statement_timeout = 10s;
+  pg::Connection db(settings);
+  EXPECT_EQ(LogDropOne(db, "2020-06-01", Snapshot()), 1);
+  EXPECT_EQ(ScalarText("SELECT min(occurred_at)::date FROM " + schema() + ".event_log"),
+            "2020-05-02");
+  EXPECT_EQ(LogDrop("2020-06-01", Snapshot()), 2);
+}
+
+TEST_P(LogPartitionsTest, OfTwoLogDropsAtATimeOneLeavesItToTheOther) {
+  for (const char* day : {"2020-07-01", "2020-07-02"}) MakeOld(day);
+  pg::Connection first(Settings());
+  first.ExecuteScript("BEGIN");
+  EXPECT_EQ(LogDropOne(first, "2020-08-01", Snapshot()), 1);
+  pg::Connection second(Settings());
+  EXPECT_EQ(LogDropOne(second, "2020-08-01", Snapshot()), 0);
+  first.ExecuteScript("COMMIT");
+  EXPECT_EQ(LogDropOne(second, "2020-08-01", Snapshot()), 1);
+}
+
+// Writers and readers of the log keep the lock away; it is asked for again and again for a short
+// time only, so that others do not queue behind it.
+TEST_P(LogPartitionsTest, LogDropOutwaitsAReaderWhileOthersGoOnAppending) {
+  MakeOld("2020-09-01");
+  pg::Connection reader(Settings());
+  reader.ExecuteScript("BEGIN; SELECT count(*) FROM " + schema() + ".event_log");
+  std::atomic<int> dropped = -1;
+  {
+    const std::jthread dropper([&] { dropped = LogDrop("2020-10-01", Snapshot()); });
+    pg::Connection other(Settings());
+    const auto until = std::chrono::steady_clock::now() + 400ms;
+    while (std::chrono::steady_clock::now() < until) EXPECT_NO_THROW(Append(other, {}));
+    EXPECT_EQ(dropped, -1);
+    reader.ExecuteScript("COMMIT");
+  }
+  EXPECT_EQ(dropped, 1);
+}
+
+TEST_P(LogPartitionsTest, LogDropDropsNothingWithoutAnAgeOrASnapshot) {
+  MakeOld("2020-11-01");
+  for (const char* arguments : {"NULL, pg_current_snapshot()", "now(), NULL"}) {
+    EXPECT_EQ(ScalarText("SELECT " + schema() + ".log_drop(" + arguments + ")"), "");
+  }
+  pg::Connection db(Settings());
+  db.ExecuteScript("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  EXPECT_THROW(LogDropOne(db, "2020-12-01", Snapshot()), pg::Refused);
+  db.ExecuteScript("ROLLBACK");
+  EXPECT_EQ(LogDrop("2020-12-01", Snapshot()), 1);
+}
+
+TEST_P(LogPartitionsTest, LogDaysKeptIsTheAgeOfTheOldestDay) {
+  LogDrop("infinity", Snapshot());
+  EXPECT_EQ(ScalarText("SELECT " + schema() + ".log_days_kept()"), "0");
+  MakeOld(ScalarText("SELECT (now() AT TIME ZONE 'UTC')::date - 30"));
+  MakeOld(ScalarText("SELECT (now() AT TIME ZONE 'UTC')::date - 40"));
+  EXPECT_EQ(ScalarText("SELECT " + schema() + ".log_days_kept()"), "40");
 }
 
 TEST_P(LogPartitionsTest, LogDropNeverTakesADayThatIsNotOver) {

@@ -66,7 +66,7 @@ class Host:
                 text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.stack.ports.get(name)}")
             file.write_text(text)
         write_private(self.etc / "secrets/twilio.api_secret", self.stack.secrets.get("twilio.api_secret"))
-        write_private(self.etc / "migrate.env", f'DATABASE_URL="{database.url()}"\n')
+        write_private(self.etc / "migrate.env", f'DATABASE_URL="{database.url()}"\nKAFKA_BROKERS="{self.stack.server("kafka").address}"\n')
         for file in self.stack.tls_dir.iterdir():
             shutil.copy2(file, self.etc / "tls")
 
@@ -76,8 +76,8 @@ class Host:
     def unit(self, prefix, name, instance=""):
         return Unit(prefix / "lib/systemd/system" / name, instance)
 
-    def launch(self, unit):
-        return Launch.of(unit, self.etc, self.folder / "credentials" / f"{unit.file.stem}{unit.instance}")
+    def launch(self, unit, command=None):
+        return Launch.of(unit, self.etc, self.folder / "credentials" / f"{unit.file.stem}{unit.instance}", command)
 
     def calls(self):
         """What was asked of systemctl since the last look."""

@@ -34,11 +34,14 @@ class Manager:
         if name.endswith(".timer") or self.running(name):
             return 0
         unit = self.unit(name)
-        launch = Launch.of(unit, self.etc, self.state / f"{name}.credentials")
         with self.log(name).open("a") as log:
-            process = launch.start(stderr=log, more=_additions(), stdout=log, start_new_session=True)
+            for command in unit.values("ExecStart"):
+                launch = Launch.of(unit, self.etc, self.state / f"{name}.credentials", command)
+                process = launch.start(stderr=log, more=_additions(), stdout=log, start_new_session=True)
+                if unit.value("Type") == "oneshot" and (failed := process.wait(60)):
+                    return failed
         if unit.value("Type") == "oneshot":
-            return process.wait(60)
+            return 0
         identity = Identity.of(process.pid)
         (self.state / f"{name}.pid").write_text(f"{identity.pid} {identity.started} {identity.boot}")
         return 0

@@ -44,8 +44,8 @@ class Launch:
     environment: dict
 
     @staticmethod
-    def of(unit, etc, credentials):
-        """credentials: an empty folder that the unit's credentials are put into."""
+    def of(unit, etc, credentials, command=None):
+        """credentials: an empty folder that the unit's credentials are put into; command: which of several ExecStart=."""
         place = {"%d": str(credentials), "%i": unit.instance, "%%": "%", CONFIGURATION: str(etc)}
 
         def resolved(text):
@@ -63,7 +63,7 @@ class Launch:
         for path in unit.values("AssertPathExists", "Unit"):
             if not os.path.exists(resolved(path)):
                 raise UnitFault(f"{unit.file.name}: {path} does not exist")
-        words = shlex.split(resolved(unit.value("ExecStart")))
+        words = shlex.split(resolved(command or unit.value("ExecStart")))
         if not os.access(words[0], os.X_OK):
             raise UnitFault(f"{unit.file.name}: {words[0]} is no program")
         return Launch(words, environment)

@@ -6,6 +6,16 @@
 #include <charconv>
 
 namespace countersign::ctl {
+namespace {
+
+// As the YAML of a process has it.
+std::string SwitchFromEnvironment(const Option& option, const std::string& value) {
+  if (value.empty() || value == "false") return {};
+  if (value == "true") return "yes";
+  throw UsageFault(fmt::format("{} must be true or false", option.env));
+}
+
+}  // namespace
 
 Arguments::Arguments(std::span<const Option> options, std::span<const std::string> words,
                      const Environment& environment)
@@ -13,6 +23,7 @@ Arguments::Arguments(std::span<const Option> options, std::span<const std::strin
   for (const Option& option : options_) {
     std::string value(option.fallback);
     if (!option.env.empty()) value = environment(std::string(option.env)).value_or(value);
+    if (option.placeholder.empty()) value = SwitchFromEnvironment(option, value);
     values_.emplace(option.name, value);
   }
   bool only_positionals = false;

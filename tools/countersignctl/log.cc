@@ -21,6 +21,9 @@ constexpr milliseconds kLeastKept = std::chrono::hours(24);
 constexpr milliseconds kMostKept = std::chrono::hours(24) * 36'500;
 constexpr long kMostDaysAhead = 60;  // log_make makes no more
 constexpr double kMebibyte = 1024.0 * 1024.0;
+constexpr int kMostDrops = 36'500;  // days at once
+
+constexpr Option kKeep{"keep", "AGE", "what is younger stays, for example 90d", "", "LOG_KEEP"};
 
 constexpr Option kLogs{"schemas", "A,B", "whose logs", "auth,otp"};
 
@@ -52,7 +55,7 @@ std::vector<Log> ChosenLogs(const Arguments& arguments) {
 }
 
 milliseconds Kept(const Arguments& arguments) {
-  const auto kept = config::ParseDuration(arguments.Required("keep"));
+  const auto kept = config::ParseDuration(arguments.Required(kKeep.name));
   if (!kept) throw UsageFault("--keep: " + kept.error().detail);
   if (*kept < kLeastKept || *kept > kMostKept) {
     throw UsageFault(fmt::format("--keep: from {} to {} is expected", config::ToText(kLeastKept),
@@ -103,8 +106,12 @@ std::string Partitions(int count) {
 // Prints as it goes: what was dropped stays dropped if a later log fails.
 void DropOne(pg::Connection& connection, const Log& log, milliseconds kept,
              const std::string& settled, nlohmann::json& json, std::ostream* out) {
-  const int dropped =
-      connection.Execute(log.drop, kept.count(), settled).Only().Get<int>("dropped");
+  // One day for each transaction, so that nobody waits for more than one drop.
+  int dropped = 0;
+  while (dropped < kMostDrops &&
+         connection.Execute(log.drop, kept.count(), settled).Only().Get<int>("dropped") > 0) {
+    ++dropped;
+  }
   json[std::string(log.schema)] = {{"dropped", dropped}};
   if (out != nullptr) fmt::print(*out, "{}: dropped {}\n", log.schema, Partitions(dropped));
 }
@@ -173,10 +180,8 @@ std::vector<Command> LogCommands() {
                   "without such a checkpoint, and while keys are parked. The relay of --slot must "
                   "have all of\n--schemas in "
                   "its publications.",
-       .options = RelayOptions({{"keep", "AGE", "what is younger stays, for example 90d"},
-                                kLogs,
-                                {"dry-run", "", "only list what would be dropped"},
-                                kJson}),
+       .options =
+           RelayOptions({kKeep, kLogs, {"dry-run", "", "only list what would be dropped"}, kJson}),
        .run = Drop},
       {.words = "log make",
        .positionals = "",

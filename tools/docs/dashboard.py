@@ -84,6 +84,8 @@ ROWS = {
          [("sum by (job, batch) (increase(batch_failures_total[$__rate_interval]))", "{{job}} {{batch}}")], None),
         ("Days ahead", "Partitions of the event logs and recipient keys; alarms below 2.", "short",
          [("min by (job) (event_log_days_ahead)", "partitions, {{job}}"), ("min(recipient_key_days_ahead)", "recipient keys")], None),
+        ("Age of the event log's oldest day", "In days. CountersignLogNotDropped above LOG_KEEP and three days.", "short",
+         [("max by (job) (event_log_days_kept)", "{{job}}")], None),
     ],
 }
 

@@ -8,8 +8,10 @@ int MakeLogPartitions(pg::Connection& connection, int days_ahead) {
   return connection.Execute(kMakeLogPartitions, days_ahead).Only().Get<int>("made");
 }
 
-int CountLogDaysAhead(pg::Connection& connection) {
-  return connection.Execute(kCountLogDaysAhead).Only().Get<int>("days");
+outbox::LogDays ReadLogDays(pg::Connection& connection) {
+  const auto rows = connection.Execute(kReadLogDays);
+  const auto row = rows.Only();
+  return {.ahead = row.Get<int>("ahead"), .kept = row.Get<int>("kept")};
 }
 
 }  // namespace countersign::auth::store

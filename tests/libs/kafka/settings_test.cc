@@ -6,6 +6,7 @@
 #include "libs/kafka/admin.h"
 #include "libs/kafka/consumer.h"
 #include "libs/kafka/fault.h"
+#include "libs/kafka/operator_properties.h"
 #include "libs/kafka/producer.h"
 
 namespace countersign::kafka {
@@ -13,6 +14,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 
 ClientSettings At(const std::string& brokers) {
   return {.brokers = brokers,
@@ -81,21 +83,54 @@ TEST(ClientSettingsTest, NET1_ThePropertiesOfTheOperatorCannotLeadElsewhere) {
   }
 }
 
-// Without them events are lost, doubled, skipped or moved to another partition.
+// Without them events are lost, doubled, skipped, passed over or moved to another partition.
 TEST(ClientSettingsTest, KAF2_ThePropertiesOfTheOperatorCannotTakeThePromisesBack) {
-  const std::pair<const char*, const char*> cases[] = {{"enable.idempotence", "false"},
-                                                       {"acks", "1"},
-                                                       {"request.required.acks", "1"},
-                                                       {"enable.gapless.guarantee", "false"},
-                                                       {"message.timeout.ms", "1000"},
-                                                       {"delivery.timeout.ms", "1000"},
-                                                       {"partitioner", "random"},
-                                                       {"enable.auto.offset.store", "true"},
-                                                       {"isolation.level", "read_uncommitted"}};
+  const std::pair<const char*, const char*> cases[] = {
+      {"acks", "1"},
+      {"acks", "0"},
+      {"request.required.acks", "1"},
+      {"enable.idempotence", "false"},
+      {"max.in.flight", "6"},
+      {"max.in.flight.requests.per.connection", "1000000"},
+      {"max.in.flight.requests.per.connection", "0"},
+      {"max.in.flight.requests.per.connection", "5 "},
+      {"transactional.id", "from-outside"},
+      {"enable.gapless.guarantee", "false"},
+      {"message.timeout.ms", "1000"},
+      {"delivery.timeout.ms", "1000"},
+      {"queuing.strategy", "lifo"},
+      {"partitioner", "random"},
+      {"delivery.report.only.error", "true"},
+      {"enable.auto.offset.store", "true"},
+      {"enable.auto.commit", "true"},
+      {"auto.commit.enable", "true"},
+      {"auto.offset.reset", "latest"},
+      {"isolation.level", "read_uncommitted"}};
   for (const auto& [name, value] : cases) {
     auto settings = At("127.0.0.1:9092");
     settings.properties = {{name, value}};
-    EXPECT_THAT(FaultOf(settings), HasSubstr(name));
+    EXPECT_THAT(FaultOf(settings), HasSubstr("kafka property " + std::string(name))) << value;
+    EXPECT_THAT(WhyRefused(name, value), StartsWith(name)) << value;
+    ConsumerSettings consumer;
+    consumer.client = settings;
+    EXPECT_THROW(Consumer{consumer}, SettingsFault) << name;
+  }
+}
+
+TEST(ClientSettingsTest, KAF2_AValueThatKeepsThePromiseMayBeWrittenOut) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"acks", "all"},
+      {"acks", "-1"},
+      {"request.required.acks", "all"},
+      {"enable.idempotence", "true"},
+      {"enable.gapless.guarantee", "true"},
+      {"max.in.flight", "1"},
+      {"max.in.flight.requests.per.connection", "5"}};
+  for (const auto& [name, value] : cases) {
+    auto settings = At("127.0.0.1:9092");
+    settings.properties = {{name, value}};
+    EXPECT_EQ(FaultOf(settings), "") << name;
+    EXPECT_EQ(WhyRefused(name, value), "") << name;
   }
 }
 

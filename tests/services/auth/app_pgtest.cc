@@ -182,6 +182,7 @@ TEST_F(AppTest, LogPartitionsAreMadeAheadAndCounted) {
   EXPECT_TRUE(Eventually([this] {
     return Metrics().find("event_log_days_ahead 16") != std::string::npos;
   })) << Metrics();
+  EXPECT_THAT(Metrics(), testing::HasSubstr("event_log_days_kept "));
 }
 
 TEST_F(AppTest, ANewSigningKeyIsPublishedWithoutARestart) {

@@ -12,7 +12,8 @@ using testing::HasSubstr;
 const std::vector<Option> kOptions = {{"file", "FILE", "a file", "default.yaml"},
                                       {"url", "URL", "where", "", "THE_URL"},
                                       {"count", "N", "how many", "7"},
-                                      {"all", "", "everything"}};
+                                      {"all", "", "everything"},
+                                      {"tls", "", "safely", "", "TLS"}};
 
 Arguments Parse(const std::vector<std::string>& words,
                 const std::optional<std::string>& url = std::nullopt) {
@@ -41,6 +42,22 @@ TEST(ArgumentsTest, AsksTheOptionThenTheEnvironmentThenTheFallback) {
   EXPECT_EQ(Parse({}, "from environment").Text("url"), "from environment");
   EXPECT_EQ(Parse({"--url", "given"}, "from environment").Text("url"), "given");
   EXPECT_EQ(Parse({}).Text("url"), "");
+}
+
+TEST(ArgumentsTest, ASwitchMayComeFromTheEnvironmentAsTrueOrFalse) {
+  const auto tls = [](const std::string& text, const std::vector<std::string>& words = {}) {
+    return Arguments(kOptions, words,
+                     [&](const std::string& name) {
+                       return name == "TLS" ? std::optional(text) : std::nullopt;
+                     })
+        .Flag("tls");
+  };
+  EXPECT_TRUE(tls("true"));
+  EXPECT_FALSE(tls("false"));
+  EXPECT_FALSE(tls(""));
+  EXPECT_TRUE(tls("false", {"--tls"}));
+  EXPECT_THROW(static_cast<void>(tls("yes")), UsageFault);
+  EXPECT_FALSE(Parse({}).Flag("tls"));
 }
 
 TEST(ArgumentsTest, SeparatesPositionals) {

@@ -1,0 +1,2 @@
+-- For the alarms: on how many days after today events can be written, and how old the oldest day is.
+SELECT auth.log_days_ahead() AS ahead, auth.log_days_kept() AS kept;
