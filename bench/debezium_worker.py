@@ -2,7 +2,6 @@
 import json
 import pathlib
 import shutil
-import tarfile
 import time
 import urllib.error
 import urllib.request
@@ -26,8 +25,7 @@ def jars():
 
 def unpack_plugin(folder):
     (bundle,) = folder.glob("debezium-connector-postgres-*-plugin.tar.gz")
-    with tarfile.open(bundle) as archive:
-        archive.extractall(folder / "plugins", filter="data")
+    shutil.unpack_archive(bundle, folder / "plugins")
     bundle.unlink()
 
 

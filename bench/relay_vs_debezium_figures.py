@@ -1,0 +1,86 @@
+"""What the rounds of relay_vs_debezium come to. Pure.
+
+rounds: one dictionary per round, contender -> what its piece found. Ratios are taken within a round, in which all had
+the same work in turn; the figure is the median of the rounds.
+"""
+import dataclasses
+import statistics
+
+OURS, STRONGEST = "deduplicated", "transactional"
+TUNED, EXACTLY_ONCE = "tuned", "exactly_once"
+WRONG = ("duplicates", "lost", "other_faults")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One result file, in the words that bench/frame.py reads of a module."""
+    NAME: str
+    UNIT: str
+    bounds: dict
+
+    def __getattr__(self, name):
+        if name in ("AT_LEAST", "AT_MOST", "ALSO_AT_MOST") and name in self.bounds:
+            return self.bounds[name]
+        raise AttributeError(name)
+
+
+FAULTLESS = {f"contenders.{OURS}.{what}": 0 for what in WRONG}
+THROUGHPUT = Figure("relay_vs_debezium_throughput", "x Debezium's best profile, draining", {"AT_LEAST": 3.5, "ALSO_AT_MOST": FAULTLESS})
+P99 = Figure("relay_vs_debezium_p99", "x Debezium tuned, commit to Kafka", {
+    "AT_MOST": 0.7, "ALSO_AT_MOST": {"p50_ratio": 0.7, **FAULTLESS}})
+CPU = Figure("relay_vs_debezium_cpu", "x less CPU per event than tuned", {"AT_LEAST": 10})
+RESTART = Figure("relay_vs_debezium_restart", "x Debezium tuned, to first new event", {"AT_MOST": 1, "ALSO_AT_MOST": FAULTLESS})
+ALL = (THROUGHPUT, P99, CPU, RESTART)
+
+
+def results(profiles, events, rate, drains, lives, restarts):
+    """(figure, values, detail) for each piece that was measured."""
+    if drains:
+        yield THROUGHPUT, throughput(drains, profiles), {"backlog": events, **by_contender(drains)}
+    if lives:
+        values, detail = p99(lives)
+        yield P99, values, {"per_second": rate, **detail, **by_contender(lives)}
+        yield CPU, cpu(lives), {"per_second": rate, "contenders": {
+            name: {key: median(lives, name, key) for key in ("cpu_s_per_million", "rss_mib", "peak_mib")} for name in lives[0]}}
+    if restarts:
+        yield RESTART, ratios(restarts, OURS, TUNED, "first_new_s"), {"per_second": rate, **by_contender(restarts)}
+
+
+def throughput(rounds, profiles):
+    return [r[OURS]["per_second"] / max(r[name]["per_second"] for name in profiles) for r in rounds]
+
+
+def p99(rounds):
+    detail = {"p50_ratio": round(statistics.median(ratios(rounds, OURS, TUNED, "p50_ms")), 3)}
+    if STRONGEST in rounds[0]:
+        detail["transactional_to_exactly_once"] = {
+            f"{key}_ratio": round(statistics.median(ratios(rounds, STRONGEST, EXACTLY_ONCE, f"{key}_ms")), 3) for key in ("p50", "p99")}
+    return ratios(rounds, OURS, TUNED, "p99_ms"), detail
+
+
+def cpu(rounds):
+    return ratios(rounds, TUNED, OURS, "cpu_s_per_million")
+
+
+def ratios(rounds, upper, lower, key):
+    return [r[upper][key] / r[lower][key] for r in rounds]
+
+
+def by_contender(rounds):
+    """Medians of what was measured; of what is counted, events and faults, the sum of all rounds."""
+    return {"contenders": {name: {key: total(rounds, name, key) if key in ("events", *WRONG) else median(rounds, name, key)
+                                  for key, value in rounds[0][name].items() if not isinstance(value, str)}
+                           | verdicts(rounds, name) for name in rounds[0]}}
+
+
+def median(rounds, name, key):
+    return round(statistics.median(r[name][key] for r in rounds), 3)
+
+
+def total(rounds, name, key):
+    return sum(r[name][key] for r in rounds)
+
+
+def verdicts(rounds, name):
+    found = [r[name]["verdict"] for r in rounds if "verdict" in r[name]]
+    return {"verdicts": found} if found else {}
