@@ -38,6 +38,7 @@ class DebeziumWorker(Part):
     def __init__(self, stack, profile):
         self.name = f"debezium_{profile}"
         self.profile = profile
+        self._asked = 0.0
         super().__init__(stack)
 
     def ports(self):
@@ -75,7 +76,13 @@ class DebeziumWorker(Part):
         self._until_accepted("DELETE", f"/connectors/{slot}")
 
     def failure(self, slot):
-        """The first words of the trace if the connector or its task has failed; None while it is well."""
+        """The first words of the trace if the connector or its task has failed; None while it is well.
+
+        Asked at most every two seconds: the answer costs the worker CPU, which is measured.
+        """
+        if time.monotonic() < self._asked + 2:
+            return None
+        self._asked = time.monotonic()
         try:
             status = self._ask("GET", f"/connectors/{slot}/status")
         except OSError:   # not known yet, or the worker is just coming back

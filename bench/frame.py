@@ -3,6 +3,7 @@
 A benchmark is a module of bench/ with NAME, UNIT, a bound (AT_LEAST or AT_MOST) and
 run(rounds, seconds), which returns (values, detail): one value per round, the median of which is the
 figure. ALSO_AT_MOST may bound further figures: their dotted names within detail, and the most they may be.
+A comparison has run_all(rounds, seconds) instead: a list of (figure, values, detail), where a figure has these names.
 """
 import contextlib
 import functools

@@ -70,11 +70,7 @@ class Debezium:
         self._slot = None
 
     def make_topic(self, name):
-        """With the settings of ours, but for the name: a record of another relay in ours would count as relayed."""
-        declared = next(t for t in yaml.safe_load(TOPICS.read_text())["topics"] if t["name"] == handover.TOPIC)
-        topic = NewTopic(name, num_partitions=declared["partitions"], replication_factor=1,
-                         config={key: str(value) for key, value in declared["config"].items()})
-        self._admin.create_topics([topic])[name].result(30)
+        self._admin.create_topics([like_ours(name)])[name].result(30)
         return name
 
     def drop_topic(self, topic):
@@ -104,6 +100,13 @@ class Debezium:
     def _until(self, active, what):
         wait_for(lambda: self.trouble() or query(self._env["DATABASE_URL"], "SELECT active FROM pg_replication_slots WHERE slot_name = %s",
                                                  self._slot) == [(active,)], what, 120, every=0.1)
+
+
+def like_ours(name):
+    """A topic with the settings of ours, but for the name: a record of another relay in ours would count as relayed."""
+    declared = next(topic for topic in yaml.safe_load(TOPICS.read_text())["topics"] if topic["name"] == handover.TOPIC)
+    return NewTopic(name, num_partitions=declared["partitions"], replication_factor=1,
+                    config={key: str(value) for key, value in declared["config"].items()})
 
 
 def copy_of_our_slot(database, name):

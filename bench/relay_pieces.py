@@ -136,11 +136,13 @@ def writing(database):
 
 def arrived(contender, reader, count, seconds=PATIENCE):
     """Waits for so many records without reading them, which would take the cores from the relay."""
-    def enough():
+    deadline = time.monotonic() + seconds
+    while (there := reader.appended_count()) < count:
         if trouble := contender.trouble():
             raise RuntimeError(f"{contender.name}: {trouble}")
-        return reader.appended_count() >= count
-    wait_for(enough, f"{count} records of {contender.name}", seconds, every=0.1)
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{contender.name}: after {seconds} s only {there} of {count} records")
+        time.sleep(0.2)
 
 
 def drain(contender, env, topic, backlog, slot):

@@ -1,7 +1,5 @@
 """Our relay beside Debezium in three profiles: the same PostgreSQL, Kafka, load and checker, in turn, in one run.
 
-usage: python -m bench.relay_vs_debezium [--short] [--rounds N] [--seconds S] [--events N] [--only PIECE] [--levels L,L]
-
 Pieces: `drain`, a backlog of one-row transactions; `live`, commit to Kafka and CPU at 500 events a second; `restart`,
 kill -9 at 500 events a second. Writes bench/results/relay_vs_debezium_*.json; --short writes nothing, since one short
 round is no figure. Everything else is below .run/bench; nothing is left running, Ctrl-C included.
@@ -21,13 +19,13 @@ WARM_EVENTS = 200_000   # through every JVM before anything is timed
 EVENTS = 100_000
 SECONDS = 12
 RESTART_AFTER = 4       # seconds of load before a kill
-SHORT = {"rounds": 1, "seconds": 2, "events": 4_000, "warm_events": 4_000}
+SHORT = {"rounds": 1, "seconds": 2, "events": 2_000, "warm_events": 2_000}
 
 
 class Match:
     """One stack, our relay and the workers on it, and what each piece needs around it."""
 
-    def __init__(self, stack, levels, profiles=debezium_profiles.NAMES):
+    def __init__(self, stack, levels, profiles):
         self.stack = stack
         self.env = stack.variables()
         self.ours = [Ours(stack, level) for level in levels]
@@ -69,13 +67,13 @@ class Match:
 
 
 @contextlib.contextmanager
-def match(levels, seconds=SECONDS):
+def match(seconds, levels, profiles):
     """Everything is up; our relay waits until it is its turn. A level that this binary does not know is left out."""
     debezium_worker.jars()
     say("starting PostgreSQL, Kafka and our relay")
     with frame.running(seconds, only=handover.PARTS) as context, contextlib.ExitStack() as ending:
         caught_up(context.stack.variables()["DATABASE_URL"])
-        found = Match(context.stack, known(context.stack, levels))
+        found = Match(context.stack, known(context.stack, levels), profiles)
         context.stack.part("relay").stop()
         say(f"starting {len(found.theirs)} Connect workers with Debezium")
         for contender in found.theirs:
@@ -98,12 +96,13 @@ def known(stack, levels):
     return kept
 
 
-def measure(pieces, levels, rounds, seconds, events, warm_events=WARM_EVENTS):
-    """(figure, values, detail) of every figure that these pieces make."""
-    found = {piece: [] for piece in PIECES}
-    with match(levels, seconds) as arena:
-        say(f"warming up: every relay drains {warm_events} events")
-        arena.drains(warm_events, 0)
+def measure(plan):
+    """(figure, values, detail) of every figure that the plan's pieces make."""
+    found, rounds, seconds, events = {piece: [] for piece in PIECES}, plan.rounds, plan.seconds, plan.events
+    pieces = plan.only or PIECES
+    with match(seconds, plan.levels, plan.profiles) as arena:
+        say(f"warming up: every relay drains {plan.warm_events} events")
+        arena.drains(plan.warm_events, 0)
         for turn in range(1, rounds + 1):
             if "drain" in pieces:
                 say(f"round {turn} of {rounds}: draining {events} events")
@@ -114,12 +113,12 @@ def measure(pieces, levels, rounds, seconds, events, warm_events=WARM_EVENTS):
         for turn in range(1, rounds + 1) if "restart" in pieces else ():   # last: it makes the JVMs cold
             say(f"round {turn} of {rounds}: kill -9 at {handover.PER_SECOND} events a second")
             found["restart"].append(arena.restarts(turn))
-    return list(figures.results(debezium_profiles.NAMES, events, handover.PER_SECOND, *(found[piece] for piece in PIECES)))
+    return list(figures.results(plan.profiles, events, handover.PER_SECOND, *(found[piece] for piece in PIECES)))
 
 
 def run_all(rounds, seconds):
     """For bench/run.py."""
-    return measure(PIECES, (figures.OURS, figures.STRONGEST), rounds, max(seconds, SECONDS), EVENTS)
+    return measure(plan_of(["--rounds", str(rounds), "--seconds", str(max(seconds, SECONDS))]))
 
 
 def rotated(contenders, turn):
@@ -136,28 +135,37 @@ def say(text):
     print(f"bench-debezium: {text}", flush=True)
 
 
-def arguments_of(words):
+def plan_of(words):
     parser = argparse.ArgumentParser(prog="bench.relay_vs_debezium", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="one round with a small backlog: that it runs, not how fast it is")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of counted live load")
     parser.add_argument("--events", type=int, default=EVENTS, help="of a backlog")
     parser.add_argument("--only", action="append", choices=PIECES, help="one piece; may be given again")
-    parser.add_argument("--levels", default=f"{figures.OURS},{figures.STRONGEST}", help="of our relay; one that it does not know is skipped")
-    arguments = parser.parse_args(words)
-    arguments.warm_events = WARM_EVENTS
-    if arguments.short:
-        vars(arguments).update(SHORT)
-    return arguments
+    parser.add_argument("--levels", type=names, default=[figures.OURS, figures.STRONGEST],
+                        help="of our relay, comma separated; one that it does not know is skipped")
+    parser.add_argument("--profiles", type=names, default=list(debezium_profiles.NAMES), help="of Debezium, comma separated; tuned is needed")
+    plan = parser.parse_args(words)
+    if figures.TUNED not in plan.profiles or set(plan.profiles) - set(debezium_profiles.NAMES):
+        parser.error(f"--profiles: some of {', '.join(debezium_profiles.NAMES)}, and {figures.TUNED} among them")
+    plan.warm_events = WARM_EVENTS
+    if plan.short:
+        vars(plan).update(SHORT)
+    return plan
+
+
+def names(text):
+    return text.split(",")
 
 
 def main(words=None):
-    arguments = arguments_of(words)
+    plan = plan_of(words)
     began = time.monotonic()
     try:
-        for figure, values, detail in measure(arguments.only or PIECES, arguments.levels.split(","), arguments.rounds, arguments.seconds,
-                                              arguments.events, arguments.warm_events):
-            result = frame.result_of(figure, values, detail) if arguments.short else frame.write(figure, values, detail)
+        found = measure(plan)
+        print(frame.HEADINGS)
+        for figure, values, detail in found:
+            result = frame.result_of(figure, values, detail) if plan.short else frame.write(figure, values, detail)
             print(frame.row(result), flush=True)
     except StackError as error:
         print(f"bench-debezium: {error}", file=sys.stderr)
