@@ -2,7 +2,7 @@
 import urllib.parse
 
 # As a person would leave it, and as one would set it who had measured. Where a key has no value here, Debezium's,
-# Connect's or Kafka's default holds. docs/relay.md says why these.
+# Connect's or Kafka's default holds. docs/debezium.md says why these.
 _TUNED = {
     "poll.interval.ms": "1",
     "max.batch.size": "4096",
@@ -10,13 +10,13 @@ _TUNED = {
     "extended.headers.enabled": "false",
     "producer.override.linger.ms": "0",
     "producer.override.batch.size": "131072",
+    "producer.override.max.in.flight.requests.per.connection": "5",
 }
 CONNECTOR = {
     "defaults": {},
     "tuned": {
         **_TUNED,
         "producer.override.enable.idempotence": "true",
-        "producer.override.max.in.flight.requests.per.connection": "5",
     },
     "exactly_once": {
         **_TUNED,

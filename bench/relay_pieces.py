@@ -162,7 +162,7 @@ def drain(contender, env, topic, backlog, slot):
 def live(contender, env, topic, seconds):
     """At the live rate; the first seconds only warm up."""
     database = env["DATABASE_URL"]
-    with Reader(env["KAFKA_BROKERS"], topic) as reader, contender.relaying(topic):
+    with contender.relaying(topic), Reader(env["KAFKA_BROKERS"], topic) as reader:
         first = last_id(database)
         write_live(database, WARM_SECONDS)
         warm = written_since(database, first)
@@ -187,7 +187,7 @@ def latencies(written, appended, counted):
 def restart(contender, env, topic, seconds):
     """kill -9 under load and a start at once, until a new event is in Kafka: one written after that start."""
     database = env["DATABASE_URL"]
-    with Reader(env["KAFKA_BROKERS"], topic) as reader, contender.relaying(topic):
+    with contender.relaying(topic), Reader(env["KAFKA_BROKERS"], topic) as reader:
         first = last_id(database)
         with writing(database):
             arrived(contender, reader, handover.PER_SECOND * seconds)
