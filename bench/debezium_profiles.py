@@ -26,10 +26,12 @@ CONNECTOR = {
         "producer.override.transaction.timeout.ms": "10000",
     },
 }
+# The least that a broker allows by default: for so long a killed worker still counts as a member.
+_RETURNS_SOONER = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "2000"}
 WORKER = {
     "defaults": {},
-    "tuned": {"offset.flush.interval.ms": "1000"},
-    "exactly_once": {"exactly.once.source.support": "enabled"},
+    "tuned": {"offset.flush.interval.ms": "1000", **_RETURNS_SOONER},
+    "exactly_once": {"exactly.once.source.support": "enabled", **_RETURNS_SOONER},
 }
 NAMES = tuple(CONNECTOR)
 

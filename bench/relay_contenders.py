@@ -117,6 +117,6 @@ def copy_of_our_slot(database, name):
 
 def caught_up(database):
     """Waits until our slot is confirmed up to what is committed now; others' slots may wait where they are."""
-    (now,) = query(database, "SELECT pg_current_wal_insert_lsn()::text")[0]
+    (now,) = query(database, "SELECT pg_current_wal_flush_lsn()::text")[0]
     wait_for(lambda: query(database, "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE slot_name = %s", now,
                            OUR_SLOT)[0][0], "Kafka to have every committed event", 120, every=0.1)
