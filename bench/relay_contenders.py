@@ -1,6 +1,7 @@
 """Relays that are measured in turn on one stack: ours at one of its levels, and Debezium in one of its profiles.
 
 A contender relays auth.event_log into a topic while a `with` block runs: from the backlog behind a slot, or from now.
+A block that fails ends the run and the stack with it, so only a block that ends well is cleaned up after.
 """
 import contextlib
 import pathlib
@@ -49,11 +50,9 @@ class Ours:
         self.part.start()
         if slot is None:
             caught_up(self._database)
-        try:
-            yield
-            caught_up(self._database)
-        finally:
-            self.part.stop()
+        yield
+        caught_up(self._database)
+        self.part.stop()
 
     def trouble(self):
         return None
@@ -87,12 +86,10 @@ class Debezium:
         self.part.attach(self._slot, topic)
         if slot is None:
             self._until(True, "the connector to stream")
-        try:
-            yield
-        finally:
-            self.part.detach(self._slot)
-            self._until(False, "the connector to let its slot go")
-            query(self._env["DATABASE_URL"], "SELECT pg_drop_replication_slot(%s)", self._slot)
+        yield
+        self.part.detach(self._slot)
+        self._until(False, "the connector to let its slot go")
+        query(self._env["DATABASE_URL"], "SELECT pg_drop_replication_slot(%s)", self._slot)
 
     def trouble(self):
         return self.part.failure(self._slot)

@@ -33,7 +33,8 @@ class Reader:
         self._topic = topic
         self._consumer = Consumer({"bootstrap.servers": brokers, "group.id": "bench", "enable.auto.commit": False,
                                    "isolation.level": "read_committed", "log_level": 2})
-        partitions = self._consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        # A topic that was made just now has none for a moment.
+        partitions = wait_for(lambda: self._consumer.list_topics(topic, timeout=30).topics[topic].partitions, f"the partitions of {topic}")
         self._starts = [TopicPartition(topic, p, self._end(p)) for p in partitions]
         self._consumer.assign(self._starts)
         self.records = []

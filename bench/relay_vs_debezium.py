@@ -76,12 +76,21 @@ def match(seconds, levels, profiles):
         found = Match(context.stack, known(context.stack, levels), profiles)
         context.stack.part("relay").stop()
         say(f"starting {len(found.theirs)} Connect workers with Debezium")
-        for contender in found.theirs:
-            ending.callback(contender.part.stop)
-            contender.part.spawn()
-        for contender in found.theirs:
-            contender.part.wait_ready()
+        workers = [contender.part for contender in found.theirs]
+        ending.callback(stop, workers)
+        for worker in workers:
+            worker.spawn()
+        for worker in workers:
+            worker.wait_ready()
         yield found
+
+
+def stop(workers):
+    """All at once: a JVM takes its time."""
+    for worker in workers:
+        worker.signal_stop()
+    for worker in workers:
+        worker.wait_stopped()
 
 
 def known(stack, levels):

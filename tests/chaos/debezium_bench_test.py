@@ -1,11 +1,18 @@
 """The comparison with Debezium, short: that it runs in every profile and what the ledger says, not how fast it is."""
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from bench import debezium_profiles
 from bench import relay_vs_debezium as comparison
 from bench import relay_vs_debezium_figures as figures
 from deploy.dev.process import Process
-from deploy.dev.stack import ROOT, Stack
+from deploy.dev.stack import PARTS, ROOT
+from tests.support.observe import wait_for
+
+WORKERS = tuple(f"debezium_{profile}" for profile in debezium_profiles.NAMES)
 
 
 @pytest.mark.full
@@ -19,6 +26,22 @@ def test_I1_I2_I3_debezium_and_our_relay_are_judged_by_the_same_ledger():
         for contender, counted in found[f"relay_vs_debezium_{name}"][1]["contenders"].items():
             assert counted["events"] > 0 and counted["lost"] == 0 and counted["other_faults"] == 0, (name, contender, counted)
             assert counted["duplicates"] == 0 or (name, contender) in (("restart", "defaults"), ("restart", "tuned")), (name, contender, counted)
-    run_dir = ROOT / ".run" / "bench"
-    assert not [name for name in (*Stack(run_dir).parts, *(f"debezium_{profile}" for profile in debezium_profiles.NAMES))
-                if Process(name, run_dir).running()]
+    assert not left_running()
+
+
+@pytest.mark.full
+def test_an_interrupt_leaves_nothing_running():
+    started = subprocess.Popen([sys.executable, "-m", "bench.relay_vs_debezium", "--short"], cwd=ROOT, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        wait_for(lambda: started.poll() is not None or set(WORKERS) <= set(left_running()), "the workers", 180)
+        started.send_signal(signal.SIGINT)
+        said = started.communicate(timeout=120)[1]
+    finally:
+        started.kill()
+    assert (started.returncode, said.strip()) == (130, "bench-debezium: interrupted; everything is stopped")
+    assert not left_running()
+
+
+def left_running():
+    return [name for name in (*PARTS, *WORKERS) if Process(name, ROOT / ".run" / "bench").running()]
