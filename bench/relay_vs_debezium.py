@@ -6,6 +6,7 @@ round is no figure. Everything else is below .run/bench; nothing is left running
 """
 import argparse
 import contextlib
+import os
 import sys
 import time
 
@@ -106,23 +107,25 @@ def known(stack, levels):
 
 
 def measure(plan):
-    """(figure, values, detail) of every figure that the plan's pieces make."""
-    found, rounds, seconds, events = {piece: [] for piece in PIECES}, plan.rounds, plan.seconds, plan.events
-    pieces = plan.only or PIECES
-    with match(seconds, plan.levels, plan.profiles) as arena:
+    """Yields (figure, values, detail) of each piece of the plan when its rounds are done."""
+    machine = {"cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 1), "warm_events": plan.warm_events}
+    rate = handover.PER_SECOND
+    with match(plan.seconds, plan.levels, plan.profiles) as arena:
         say(f"warming up: every relay drains {plan.warm_events} events")
         arena.drains(plan.warm_events, 0)
-        for turn in range(1, rounds + 1):
-            if "drain" in pieces:
-                say(f"round {turn} of {rounds}: draining {events} events")
-                found["drain"].append(arena.drains(events, turn))
-            if "live" in pieces:
-                say(f"round {turn} of {rounds}: {handover.PER_SECOND} events a second for {seconds:g} s each")
-                found["live"].append(arena.lives(seconds, turn))
-        for turn in range(1, rounds + 1) if "restart" in pieces else ():   # last: it makes the JVMs cold
-            say(f"round {turn} of {rounds}: kill -9 at {handover.PER_SECOND} events a second")
-            found["restart"].append(arena.restarts(turn))
-    return list(figures.results(plan.profiles, events, handover.PER_SECOND, *(found[piece] for piece in PIECES)))
+        pieces = {   # restarts come last: they make the JVMs cold
+            "drain": (f"draining {plan.events} events", lambda turn: arena.drains(plan.events, turn)),
+            "live": (f"{rate} events a second for {plan.seconds:g} s each", lambda turn: arena.lives(plan.seconds, turn)),
+            "restart": (f"kill -9 at {rate} events a second", arena.restarts),
+        }
+        for piece in (piece for piece in PIECES if piece in (plan.only or PIECES)):
+            what, one_round = pieces[piece]
+            rounds = []
+            for turn in range(1, plan.rounds + 1):
+                say(f"{piece}, round {turn} of {plan.rounds}: {what}")
+                rounds.append(one_round(turn))
+            for figure, values, detail in figures.results(piece, rounds, plan.profiles):
+                yield figure, values, {**machine, **({"backlog": plan.events} if piece == "drain" else {"per_second": rate}), **detail}
 
 
 def run_all(rounds, seconds):
@@ -150,6 +153,7 @@ def plan_of(words):
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of counted live load")
     parser.add_argument("--events", type=int, default=EVENTS, help="of a backlog")
+    parser.add_argument("--warm-events", type=int, default=WARM_EVENTS, help="through every relay before anything is timed")
     parser.add_argument("--only", action="append", choices=PIECES, help="one piece; may be given again")
     parser.add_argument("--levels", type=names, default=[figures.OURS, figures.STRONGEST],
                         help="of our relay, comma separated; one that it does not know is skipped")
@@ -157,7 +161,6 @@ def plan_of(words):
     plan = parser.parse_args(words)
     if figures.TUNED not in plan.profiles or set(plan.profiles) - set(debezium_profiles.NAMES):
         parser.error(f"--profiles: some of {', '.join(debezium_profiles.NAMES)}, and {figures.TUNED} among them")
-    plan.warm_events = WARM_EVENTS
     if plan.short:
         vars(plan).update(SHORT)
     return plan
@@ -169,19 +172,19 @@ def names(text):
 
 def main(words=None):
     plan = plan_of(words)
-    began = time.monotonic()
+    began, results = time.monotonic(), []
     try:
-        found = measure(plan)
-        print(frame.HEADINGS)
-        for figure, values, detail in found:
-            result = frame.result_of(figure, values, detail) if plan.short else frame.write(figure, values, detail)
-            print(frame.row(result), flush=True)
-    except StackError as error:
+        for figure, values, detail in measure(plan):
+            results.append(frame.result_of(figure, values, detail) if plan.short else frame.write(figure, values, detail))
+    except (RuntimeError, AssertionError) as error:   # of the stack, of a piece, of a wait
         print(f"bench-debezium: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("bench-debezium: interrupted; everything is stopped", file=sys.stderr)
         return 130
+    finally:
+        if results:   # also of a run that broke off later
+            print("\n".join([frame.HEADINGS, *map(frame.row, results)]), flush=True)
     say(f"took {time.monotonic() - began:.0f} s")
     return 0
 

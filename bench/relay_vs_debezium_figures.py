@@ -33,17 +33,17 @@ RESTART = Figure("relay_vs_debezium_restart", "x Debezium tuned, to first new ev
 ALL = (THROUGHPUT, P99, CPU, RESTART)
 
 
-def results(profiles, events, rate, drains, lives, restarts):
-    """(figure, values, detail) for each piece that was measured."""
-    if drains:
-        yield THROUGHPUT, throughput(drains, profiles), {"backlog": events, **by_contender(drains)}
-    if lives:
-        values, detail = p99(lives)
-        yield P99, values, {"per_second": rate, **detail, **by_contender(lives)}
-        yield CPU, cpu(lives), {"per_second": rate, "contenders": {
-            name: {key: median(lives, name, key) for key in ("cpu_s_per_million", "rss_mib", "peak_mib")} for name in lives[0]}}
-    if restarts:
-        yield RESTART, ratios(restarts, OURS, TUNED, "first_new_s"), {"per_second": rate, **by_contender(restarts)}
+def results(piece, rounds, profiles):
+    """(figure, values, detail) of each figure of a piece."""
+    if piece == "drain":
+        yield THROUGHPUT, throughput(rounds, profiles), by_contender(rounds)
+    if piece == "live":
+        values, detail = p99(rounds)
+        yield P99, values, {**detail, **by_contender(rounds)}
+        yield CPU, cpu(rounds), {"contenders": {
+            name: {key: median(rounds, name, key) for key in ("cpu_s_per_million", "rss_mib", "peak_mib")} for name in rounds[0]}}
+    if piece == "restart":
+        yield RESTART, ratios(rounds, OURS, TUNED, "first_new_s"), by_contender(rounds)
 
 
 def throughput(rounds, profiles):

@@ -180,7 +180,7 @@ def test_a_fault_of_ours_is_named_in_the_verdict(fault):
     rounds = [drained(40, tuned=10) for _ in range(3)]
     rounds[1]["deduplicated"][fault] = 1
     rounds[1]["deduplicated"]["verdict"] = "what the ledger says"
-    ((figure, values, detail),) = figures.results(("tuned",), 10, 500, rounds, [], [])
+    ((figure, values, detail),) = figures.results("drain", rounds, ("tuned",))
     result = frame.result_of(figure, values, detail)
     assert result["median"] == 4 and result["at_least"] == 3.5
     assert frame.verdict(result) == f"OVER contenders.deduplicated.{fault}"
@@ -188,7 +188,7 @@ def test_a_fault_of_ours_is_named_in_the_verdict(fault):
 
 
 def test_a_ratio_that_falls_short_is_said_to():
-    ((figure, values, detail),) = figures.results(("tuned",), 10, 500, [drained(30, tuned=10)], [], [])
+    ((figure, values, detail),) = figures.results("drain", [drained(30, tuned=10)], ("tuned",))
     assert frame.verdict(frame.result_of(figure, values, detail)) == "SHORT"
 
 
