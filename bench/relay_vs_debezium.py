@@ -120,9 +120,9 @@ def measure(plan):
         }
         for piece in (piece for piece in PIECES if piece in (plan.only or PIECES)):
             what, one_round = pieces[piece]
-            rounds = []
-            for turn in range(1, plan.rounds + 1):
-                say(f"{piece}, round {turn} of {plan.rounds}: {what}")
+            rounds, count = [], plan.restarts if piece == "restart" and plan.restarts else plan.rounds
+            for turn in range(1, count + 1):
+                say(f"{piece}, round {turn} of {count}: {what}")
                 rounds.append(one_round(turn))
             for figure, values, detail in figures.results(piece, rounds, plan.profiles):
                 yield figure, values, {**machine, **({"backlog": plan.events} if piece == "drain" else {"per_second": rate}), **detail}
@@ -151,6 +151,7 @@ def plan_of(words):
     parser = argparse.ArgumentParser(prog="bench.relay_vs_debezium", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="one round with a small backlog: that it runs, not how fast it is")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--restarts", type=int, help="rounds of kill -9; as many as --rounds unless said")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of counted live load")
     parser.add_argument("--events", type=int, default=EVENTS, help="of a backlog")
     parser.add_argument("--warm-events", type=int, default=WARM_EVENTS, help="through every relay before anything is timed")
