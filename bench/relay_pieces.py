@@ -2,7 +2,8 @@
 
 Each is judged from the outside: rows in the database against records in Kafka, joined by event id. Times are the rows'
 own (clock_timestamp() of the INSERT, so the commit is included) and the broker's append times, cut off to
-milliseconds, of which half of one is added.
+milliseconds, of which half of one is added; live, also when a reader of committed records had an event, since a
+transaction's records are in the topic before anybody may see them.
 """
 import contextlib
 import dataclasses
@@ -10,6 +11,7 @@ import itertools
 import os
 import pathlib
 import subprocess
+import threading
 import time
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, TopicPartition
@@ -39,6 +41,7 @@ class Reader:
         self._consumer.assign(self._starts)
         self.records = []
         self.appended = {}   # event id -> time of its first record
+        self.received = {}   # event id -> when it was here, of what came while following
 
     def __enter__(self):
         return self
@@ -54,13 +57,33 @@ class Reader:
         """Takes what is there; the number of records."""
         messages = [m for m in self._consumer.consume(2000, timeout=seconds) if not m.error()]
         for message in messages:
-            kind, appended = message.timestamp()
-            if kind != TIMESTAMP_LOG_APPEND_TIME:
-                raise RuntimeError(f"topic {self._topic} does not keep append times")
-            record = ledger_record(message)
-            self.records.append(record)
-            self.appended.setdefault(record.event_id, appended / 1e3 + 0.0005)
+            self._take(message)
         return len(messages)
+
+    @contextlib.contextmanager
+    def following(self):
+        """Takes each record when it comes, in a thread; nothing else may be asked of the reader in the block."""
+        over, faults = threading.Event(), []
+
+        def follow():
+            try:
+                while not over.is_set():
+                    message = self._consumer.poll(0.05)
+                    now = time.time()
+                    if message is not None and not message.error():
+                        self.received.setdefault(self._take(message), now)
+            except Exception as fault:  # for the one who waits
+                faults.append(fault)
+
+        thread = threading.Thread(target=follow)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+        if faults:
+            raise faults[0]
 
     def read_until(self, events, seconds=60):
         """Reads until so many events are there and nothing follows; what is missing then is for the ledger."""
@@ -71,6 +94,15 @@ class Reader:
                 quiet_since = time.monotonic()
             elif len(self.appended) >= events and time.monotonic() - quiet_since >= QUIET_SECONDS:
                 return
+
+    def _take(self, message):
+        kind, appended = message.timestamp()
+        if kind != TIMESTAMP_LOG_APPEND_TIME:
+            raise RuntimeError(f"topic {self._topic} does not keep append times")
+        record = ledger_record(message)
+        self.records.append(record)
+        self.appended.setdefault(record.event_id, appended / 1e3 + 0.0005)
+        return record.event_id
 
     def _end(self, partition):
         return watermarks(self._consumer, TopicPartition(self._topic, partition), timeout=30)[1]
@@ -125,7 +157,8 @@ def write_live(database, seconds):
 @contextlib.contextmanager
 def writing(database):
     """At the live rate while the block runs."""
-    process = subprocess.Popen(pgbench(database, "-R", handover.PER_SECOND, "-T", 3600), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(pgbench(database, "-R", handover.PER_SECOND, "-T", 3600), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
     try:
         yield process
         if process.poll() is not None:
@@ -170,19 +203,27 @@ def live(contender, env, topic, seconds):
         arrived(contender, reader, len(warm.rows))
         forget_peak(contender)
         before = contender.cpu_seconds()
-        write_live(database, seconds)
-        cpu, memory = contender.cpu_seconds() - before, memory_of(contender)
-        written = written_since(database, first)
-        arrived(contender, reader, len(written.rows))
+        with reader.following():
+            write_live(database, seconds)
+            cpu, memory = contender.cpu_seconds() - before, memory_of(contender)
+            written = written_since(database, first)
+            caught_up_reading(contender, reader, len(written.rows))
         reader.read_until(len(written.rows))
     counted = written.times.keys() - warm.times.keys()
-    return {**latencies(written.times, reader.appended, counted), "cpu_s_per_million": cpu / len(counted) * 1e6, **memory,
+    return {**latencies(written.times, reader.appended, counted), **latencies(written.times, reader.received, counted, "read_"), "cpu_s_per_million": cpu / len(counted) * 1e6, **memory,
             **handover.ledger(check(written.rows, reader.records))}
 
 
-def latencies(written, appended, counted):
-    ordered = sorted((appended[event] - written[event]) * 1e3 for event in counted if event in appended)
-    return {f"{name}_ms": frame.percentile(ordered, share) for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
+def caught_up_reading(contender, reader, count):
+    """Until a reader that follows has so many events; what does not come is for the ledger."""
+    deadline = time.monotonic() + 60
+    while len(reader.appended) < count and time.monotonic() < deadline and not contender.trouble():
+        time.sleep(0.05)
+
+
+def latencies(written, arrived_at, counted, prefix=""):
+    ordered = sorted((arrived_at[event] - written[event]) * 1e3 for event in counted if event in arrived_at)
+    return {f"{prefix}{name}_ms": frame.percentile(ordered, share) for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
 
 
 def restart(contender, env, topic, seconds):
@@ -195,8 +236,8 @@ def restart(contender, env, topic, seconds):
             contender.part.kill()
             started = time.time()
             contender.part.spawn()
-            new = wait_for(lambda: query(database, "SELECT event_id::text FROM auth.event_log WHERE id > %s AND occurred_at >= to_timestamp(%s) "
-                                         "ORDER BY id LIMIT 1", first, started), "the writer")[0][0]
+            new = wait_for(lambda: query(database, "SELECT event_id::text FROM auth.event_log WHERE id > %s "
+                                         "AND occurred_at >= to_timestamp(%s) ORDER BY id LIMIT 1", first, started), "the writer")[0][0]
             wait_for(lambda: reader.poll() and new in reader.appended, f"a new event of {contender.name}", PATIENCE, every=0)
             contender.part.wait_ready()
         written = written_since(database, first)
