@@ -2,8 +2,10 @@
 import re
 import subprocess
 import tarfile
+import time
 
 import pytest
+from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME
 
 from bench import debezium_profiles as profiles
 from bench import debezium_worker, frame, relay_contenders, relay_pieces
@@ -11,6 +13,7 @@ from bench import relay_vs_debezium as comparison
 from bench import relay_vs_debezium_figures as figures
 from deploy.dev import maven
 from deploy.dev.process import StackError
+from tests.support.observe import wait_for
 
 ROOT = frame.ROOT
 DATABASE = "postgresql://countersign_relay:se%40cret@127.0.0.1:5432/countersign"
@@ -124,10 +127,50 @@ class Message:
     def headers(self):
         return [("id", b"e"), ("ce_id", b"e"), ("ce_type", b"bench.tick"), ("ce_sequence", b"5")]
 
+    def error(self):
+        return None
+
+    def timestamp(self):
+        return (self.kind, 1600)
+
+    kind = TIMESTAMP_LOG_APPEND_TIME
+
 
 def test_the_checker_takes_a_record_for_one_of_the_topic_that_its_row_names():
     record = relay_pieces.ledger_record(Message())
     assert (record.topic, record.partition, record.seq, record.event_id) == ("auth.log", 3, 5, "e")
+
+
+class Consumer:
+    """Has some messages, then none."""
+
+    def __init__(self, *messages):
+        self._messages = list(messages)
+
+    def poll(self, _):
+        return self._messages.pop(0) if self._messages else None
+
+
+def reader_of(*messages):
+    reader = object.__new__(relay_pieces.Reader)
+    reader.__dict__.update(_topic="t", _consumer=Consumer(*messages), records=[], appended={}, received={})
+    return reader
+
+
+def test_a_reader_that_follows_notes_when_an_event_was_here_first():
+    reader = reader_of(Message(), Message())
+    began = time.time()
+    with reader.following():
+        wait_for(lambda: len(reader.records) == 2, "both records", 5, every=0.001)
+    assert reader.appended == {"e": 1.6005} and began <= reader.received["e"] <= time.time()
+
+
+def test_a_topic_without_append_times_is_no_source_of_figures():
+    message = Message()
+    message.kind = TIMESTAMP_CREATE_TIME
+    reader = reader_of(message)
+    with pytest.raises(RuntimeError, match="append times"), reader.following():
+        wait_for(lambda: not reader._consumer._messages, "the record", 5, every=0.001)
 
 
 def test_latencies_leave_out_what_warmed_up_and_what_never_came():
