@@ -48,7 +48,7 @@ clean: ## remove builds and everything that stacks of this checkout wrote
 ##@ Test
 test: build build-asan ## unit, PostgreSQL, Kafka, contract, end-to-end and short fault tests
 	@$(PYTHON) -m tools.testing.run
-test-full: build build-asan setup-full ## test, and the long runs: faults 30 min, TSan, fuzzing
+test-full: build build-asan setup-full ## test, and the long runs: faults 30 min, TSan, fuzzing, Debezium
 	@tools/build.sh tsan
 	@$(PYTHON) -m tools.testing.run --full
 test-deps-up: setup ## PostgreSQL and Kafka alone, left running for tests by hand
@@ -72,6 +72,8 @@ fmt: setup ## format C++ sources in place
 	@tools/checks/format.sh --fix
 bench: build ## measure; ONLY=signup for one; writes bench/results/*.json
 	@$(PYTHON) -m bench.run $(if $(ONLY),--only $(ONLY))
+bench-debezium: build ## measure our relay beside Debezium (15 min); SHORT=1 only shows that it runs; ONLY=live for one piece
+	@$(PYTHON) -m bench.relay_vs_debezium $(if $(SHORT),--short) $(if $(ONLY),--only $(ONLY))
 
 ##@ Operate the development stack
 run: up ## the same as up
@@ -106,5 +108,5 @@ release: setup-check ## make the current api/ the baseline that later changes mu
 	@tools/checks/release.sh
 
 .PHONY: help docs setup demo up down build build-asan build-debug gen-pb install clean test test-deps-up test-deps-down test-full check \
-  setup-check setup-full fmt bench run migrate-up migrate-down migrate-status kafka-topics kafka-consume \
+  setup-check setup-full fmt bench bench-debezium run migrate-up migrate-down migrate-status kafka-topics kafka-consume \
   outbox-status img compose-up compose-down release

@@ -3,6 +3,7 @@
 A benchmark is a module of bench/ with NAME, UNIT, a bound (AT_LEAST or AT_MOST) and
 run(rounds, seconds), which returns (values, detail): one value per round, the median of which is the
 figure. ALSO_AT_MOST may bound further figures: their dotted names within detail, and the most they may be.
+A comparison has run_all(rounds, seconds) instead: a list of (figure, values, detail), where a figure has these names.
 """
 import contextlib
 import functools
@@ -103,8 +104,8 @@ def state_of(pid):
     return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
-def write(module, values, detail):
-    """Writes bench/results/<name>.json and returns it."""
+def result_of(module, values, detail):
+    """What stands in a result file."""
     result = {
         "name": module.NAME,
         "unit": module.UNIT,
@@ -119,9 +120,26 @@ def write(module, values, detail):
     if hasattr(module, "ALSO_AT_MOST"):
         result["also_at_most"] = module.ALSO_AT_MOST
     result["detail"] = detail
+    return result
+
+
+def write(module, values, detail):
+    """Writes bench/results/<name>.json and returns it."""
+    result = result_of(module, values, detail)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{module.NAME}.json").write_text(json.dumps(result, indent=2) + "\n")
     return result
+
+
+HEADINGS = f"{'name':<30}{'median':>10}{'min':>10}{'max':>10}  {'unit':<38}bound"
+
+
+def row(result):
+    """One line of the table under HEADINGS."""
+    bound = result.get("at_least", result.get("at_most", ""))
+    sign = ">=" if "at_least" in result else "<=" if "at_most" in result else ""
+    return (f"{result['name']:<30}{result['median']:>10.3f}{result['min']:>10.3f}{result['max']:>10.3f}  {result['unit']:<38}"
+            f"{sign} {bound} {verdict(result)}")
 
 
 def verdict(result):

@@ -1,4 +1,4 @@
-"""Runs the benchmarks and prints a table.
+"""Runs the benchmarks and prints a table; comparisons with other programs only if they are named.
 
 usage: python -m bench.run [--only NAME] [--rounds N] [--seconds S] [--list]
 
@@ -16,6 +16,8 @@ from bench import frame
 
 MODULES = ["signup", "signup_latency", "login_otp", "introspect", "relay_backlog", "relay_live", "relay_restart", "relay_failover", "relay_rss",
            "relay_table", "otp_send", "start_up", "rss"]
+# Several figures of one long run, with programs that nothing else needs: only when asked for by name.
+COMPARISONS = ["relay_vs_debezium"]
 
 
 def main():
@@ -27,24 +29,29 @@ def main():
     arguments = parser.parse_args()
     names = arguments.only or [n for n in MODULES if (pathlib.Path(__file__).parent / f"{n}.py").exists()]
     if arguments.list:
-        print("\n".join(names))
+        print("\n".join(names if arguments.only else names + COMPARISONS))
         return 0
     broken = 0
-    print(f"{'name':<18}{'median':>10}{'min':>10}{'max':>10}  {'unit':<34}bound", flush=True)
+    print(frame.HEADINGS, flush=True)
     for name in names:
         module = importlib.import_module(f"bench.{name}")
         started = time.monotonic()
         try:
-            result = frame.write(module, *module.run(arguments.rounds, arguments.seconds))
+            results = [frame.write(*found) for found in figures_of(module, arguments.rounds, arguments.seconds)]
         except Exception as error:  # the other benchmarks still run; the exit code tells
             broken += 1
-            print(f"{name:<18}could not run: {error}", flush=True)
+            print(f"{name:<30}could not run: {error}", flush=True)
             continue
-        bound = result.get("at_least", result.get("at_most", ""))
-        sign = ">=" if "at_least" in result else "<=" if "at_most" in result else ""
-        print(f"{name:<18}{result['median']:>10.3f}{result['min']:>10.3f}{result['max']:>10.3f}  {result['unit']:<34}"
-              f"{sign} {bound} {frame.verdict(result)} ({time.monotonic() - started:.0f} s)", flush=True)
+        for result in results:
+            print(f"{frame.row(result)} ({time.monotonic() - started:.0f} s)", flush=True)
     return 1 if broken else 0
+
+
+def figures_of(module, rounds, seconds):
+    """(what names and bounds it, values, detail) of each figure; of most modules there is one, and they are it."""
+    if hasattr(module, "run_all"):
+        return module.run_all(rounds, seconds)
+    return [(module, *module.run(rounds, seconds))]
 
 
 if __name__ == "__main__":

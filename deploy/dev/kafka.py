@@ -1,13 +1,11 @@
 """A real single-node Kafka in KRaft mode on loopback."""
-import hashlib
-import os
 import pathlib
 import shutil
 import socket
 import struct
 import subprocess
-import tempfile
 
+from deploy.dev.maven import resolved
 from deploy.dev.part import Part
 from deploy.dev.process import StackError
 
@@ -59,29 +57,7 @@ LOGGING = """\
 
 def jars():
     """The folder of Kafka's jars, fetched by Maven at the first call into the user's cache."""
-    tag = hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "countersign"
-    home = cache / f"kafka-{tag}"
-    if home.exists():
-        return home
-    cache.mkdir(parents=True, exist_ok=True)
-    print("setup: fetching Kafka with Maven into the user's cache", flush=True)
-    half = pathlib.Path(tempfile.mkdtemp(prefix="kafka-", dir=cache))
-    try:
-        fetched = subprocess.run(
-            ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime",
-             f"-DoutputDirectory={half}"], capture_output=True, text=True, check=False)
-        if fetched.returncode != 0:
-            raise StackError(f"kafka: Maven could not fetch it:\n{(fetched.stdout + fetched.stderr)[-2000:]}")
-        half.chmod(0o755)
-        try:
-            half.rename(home)
-        except OSError:       # another process was quicker
-            if not home.exists():
-                raise
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
-    return home
+    return resolved(POM, "kafka")
 
 
 def answers_as_broker(host, port):

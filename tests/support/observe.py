@@ -45,7 +45,7 @@ def raw_records(brokers, topics=TOPICS, timeout=30):
         ends, parts = {}, []
         for topic in topics:
             for partition in consumer.list_topics(topic, timeout=timeout).topics[topic].partitions:
-                low, high = _watermarks(consumer, TopicPartition(topic, partition), timeout)
+                low, high = watermarks(consumer, TopicPartition(topic, partition), timeout)
                 if high > low:
                     parts.append(TopicPartition(topic, partition, low))
                     ends[(topic, partition)] = high
@@ -66,7 +66,7 @@ def raw_records(brokers, topics=TOPICS, timeout=30):
         consumer.close()
 
 
-def _watermarks(consumer, place, timeout):
+def watermarks(consumer, place, timeout):
     """First offset and the one after the last; a broker that has just come back may not lead yet."""
     deadline = time.monotonic() + timeout
     while True:
