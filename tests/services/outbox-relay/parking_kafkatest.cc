@@ -332,8 +332,8 @@ TEST_P(ParkingTest, WithoutAPlaceForItTheRelaySaysWhatIsMissing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sources, ParkingTest, testing::Values(Source::kWal, Source::kTable),
-                         [](const auto& info) {
-                           return info.param == Source::kTable ? "table" : "wal";
+                         [](const auto& tested) {
+                           return tested.param == Source::kTable ? "table" : "wal";
                          });
 
 }  // namespace

@@ -187,7 +187,7 @@ TEST_F(TableSourceTest, ALeaderThatGivesNoSignOfLifeIsCutOff) {
   pg::TableReader frozen(DatabaseSettings(), {});
   ASSERT_TRUE(frozen.TryLock(slot_));
   frozen.EndIdleAfter(settings.takeover_after);
-  static_cast<void>(frozen.Open({}, 1));
+  static_cast<void>(frozen.Open({}));
   const auto began = std::chrono::steady_clock::now();
   const auto relay = Follow(settings);
   EXPECT_LT(std::chrono::steady_clock::now() - began, 4s);
