@@ -31,6 +31,14 @@ App::App(const Config& config, process::Process& process)
     : observer_(process.metrics(), clock_),
       relay_(Settings(config, process.logger()), process.logger(), observer_) {
   CheckCredentials(relay_);
+  if (!config.admin_socket.empty()) {
+    const auto settings = ToSettings(config);
+    admin_.emplace(AdminSettings{.socket = config.admin_socket,
+                                 .database = settings.database,
+                                 .source = settings.source,
+                                 .slot = settings.slot},
+                   relay_.control(), observer_, process.logger());
+  }
   process.OnHealth("relay", [this] { return observer_.Health(); });
   thread_ = std::jthread([this, &process](const std::stop_token& stop) {
     try {

@@ -1,5 +1,7 @@
 #include "services/outbox-relay/config.h"
 
+#include "libs/endpoint/local_listener.h"
+
 namespace countersign::relay {
 namespace {
 
@@ -57,6 +59,19 @@ void BindSource(Config& config, config::Keys& keys) {
                "is lost is rebuilt from the table."});
   keys.List("columns.required", columns.required,
             {.help = "Which of id, type, seq, headers, occurred_at a table must have."});
+}
+
+void BindAdmin(Config& config, config::Keys& keys) {
+  keys.Text("admin.socket", config.admin_socket,
+            {.help = "Unix domain socket for countersignctl relay pause, resume, drain and "
+                     "step-down; only this process's user can connect. Empty: none."});
+  keys.Check([&config]() -> std::string {
+    const auto& path = config.admin_socket;
+    if (!path.empty() && !path.starts_with('/')) return "admin.socket: an absolute path is needed";
+    if (path.size() <= endpoint::kLongestSocketPath) return {};
+    return "admin.socket: the path is longer than " + std::to_string(endpoint::kLongestSocketPath) +
+           " bytes";
+  });
 }
 
 void BindSink(Config& config, config::Keys& keys) {
@@ -121,6 +136,7 @@ void Bind(Config& config, config::Keys& keys) {
   process::Bind(config.process, keys);
   BindSource(config, keys);
   BindSink(config, keys);
+  BindAdmin(config, keys);
   keys.Check([&config] { return FaultOfTableSource(config); });
 }
 
