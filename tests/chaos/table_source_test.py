@@ -4,14 +4,14 @@ import psycopg
 import pytest
 
 from deploy.dev.stack import Stack
-from tests.chaos import standby_test
+from tests.chaos import standby_test, two_relays
 from tests.chaos.ledger_test import ROOT
-from tests.chaos.standby_test import leads, ledger, progress
+from tests.chaos.two_relays import leads, ledger, progress
 from tests.support.event_writer import EventWriter
 from tests.support.observe import metric, query, wait_for
 
 TABLE = {"RELAY_SOURCE": "table"}
-relays = standby_test.relays
+relays = two_relays.relays
 
 
 @pytest.fixture(scope="module")
