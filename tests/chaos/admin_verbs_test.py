@@ -6,7 +6,6 @@ import signal
 import socket
 import stat
 import subprocess
-import threading
 import time
 
 import pytest
@@ -51,10 +50,6 @@ def events(relay):
     return metric(relay.metrics, "relay_events_total")
 
 
-def committed_after(env, sql_moment):
-    return query(env["DATABASE_URL"], "SELECT count(*) FROM auth.event_log WHERE occurred_at > %s", sql_moment)[0][0]
-
-
 @pytest.fixture
 def relay(stack):
     relay = stack.part("relay")
@@ -70,8 +65,8 @@ def test_I1_I2_I3_a_step_down_under_load_hands_over_within_a_second_and_doubles_
     before = ledger(env).duplicates
     with EventWriter(env["DATABASE_URL"]) as writer:
         progress(writer)
-        began = time.monotonic()
         tell(leader, "step-down")
+        began = time.monotonic()
         assert state(leader)["role"] == "stepped down"
         wait_for(lambda: leads(standby), "the other one to lead", 5, every=0.01)
         took = time.monotonic() - began
@@ -81,7 +76,7 @@ def test_I1_I2_I3_a_step_down_under_load_hands_over_within_a_second_and_doubles_
         tell(standby, "step-down")
         wait_for(lambda: leads(leader), "the first to lead again", 5, every=0.01)
         progress(writer)
-    assert took < 2, f"the takeover took {took:.2f} s"
+    assert took < 1, f"the takeover took {took:.2f} s"
     assert ledger(env).duplicates == before
     assert leader.serves() and standby.serves()
 
@@ -145,11 +140,16 @@ def slot_position(env):
     return query(env["DATABASE_URL"], "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'countersign'")
 
 
-def test_a_drain_without_kafka_gives_up_says_why_and_leaves_the_relay_running(relay, stack, env):
+def test_a_drain_without_kafka_gives_up_or_is_interrupted_says_why_and_leaves_the_relay_running(relay, stack, env):
     with EventWriter(env["DATABASE_URL"]) as writer:
         progress(writer)
         stack.part("kafka").kill()
         progress(writer)
+        drain = subprocess.Popen([CTL, "relay", "drain", "--socket", relay.admin_socket], stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: state(relay)["state"] == "draining", "the drain to begin")
+        drain.send_signal(signal.SIGINT)
+        _, said = drain.communicate(timeout=30)
+        assert drain.returncode == 130 and "interrupted; the relay is running as before" in said
         said = tell(relay, "drain", "--timeout", "3", expect=1)
         assert "not drained after 3 s" in said and "is running as before" in said and "draining: " in said
         stack.part("kafka").start()
@@ -211,16 +211,3 @@ def test_a_second_process_does_not_take_a_live_ones_socket(relay, stack):
         second.start()
     assert "another process answers there" in second.log.read_text()
     assert state(relay)["state"] == "running"
-
-
-def test_a_drain_that_is_interrupted_leaves_the_relay_as_it_was(relay, env):
-    with EventWriter(env["DATABASE_URL"]) as writer:
-        progress(writer)
-        relay.process.send(signal.SIGSTOP)
-        drain = subprocess.Popen([CTL, "relay", "drain", "--socket", relay.admin_socket], stderr=subprocess.PIPE, text=True)
-        threading.Timer(0.3, drain.send_signal, [signal.SIGINT]).start()
-        threading.Timer(0.6, relay.process.send, [signal.SIGCONT]).start()
-        _, said = drain.communicate(timeout=30)
-    # It may have been done first.
-    assert drain.returncode in (0, 130), said
-    wait_for(lambda: state(relay)["state"] == ("drained" if drain.returncode == 0 else "running"), "the state that was told")

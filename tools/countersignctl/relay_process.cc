@@ -66,6 +66,7 @@ class Connection {
     std::array<char, 4096> part{};
     while (answer.size() < kMaxAnswer) {
       const auto count = recv(descriptor_, part.data(), part.size(), 0);
+      if (count < 0 && errno == EINTR) continue;  // a Ctrl-C that is only noted
       if (count <= 0) break;
       answer.append(part.data(), static_cast<std::size_t>(count));
     }
