@@ -39,6 +39,15 @@ App::App(const Config& config, process::Process& process)
                                  .slot = settings.slot},
                    relay_.control(), observer_, process.logger());
   }
+  if (config.canary_interval.count() > 0) {
+    const auto settings = ToSettings(config);
+    canary_.emplace(CanarySettings{.interval = config.canary_interval,
+                                   .topic = config.canary_topic,
+                                   .database = settings.database,
+                                   .cluster = settings.kafka.client,
+                                   .slot = settings.slot},
+                    relay_.control(), process.metrics(), process.logger());
+  }
   process.OnHealth("relay", [this] { return observer_.Health(); });
   thread_ = std::jthread([this, &process](const std::stop_token& stop) {
     try {

@@ -5,6 +5,7 @@
 #include "libs/core/clock.h"
 #include "libs/process/process.h"
 #include "services/outbox-relay/admin.h"
+#include "services/outbox-relay/canary.h"
 #include "services/outbox-relay/config.h"
 #include "services/outbox-relay/observer.h"
 #include "services/outbox-relay/relay.h"
@@ -22,6 +23,7 @@ class App {
   Observer observer_;
   Relay relay_;
   std::optional<Admin> admin_;
+  std::optional<Canary> canary_;
   std::jthread thread_;
 };
 

@@ -74,6 +74,28 @@ void BindAdmin(Config& config, config::Keys& keys) {
   });
 }
 
+void BindCanary(Config& config, config::Keys& keys) {
+  keys.Duration("canary.interval", config.canary_interval,
+                {.help = "How often the relay that leads writes a row into relay.canary and waits "
+                         "for it in Kafka. 0ms: never.",
+                 .min = "0ms",
+                 .max = "1h"});
+  keys.Text("canary.topic", config.canary_topic,
+            {.help = "Topic of those rows.", .required = true});
+}
+
+// relay.canary has the columns of Countersign's own event logs.
+std::string FaultOfCanary(const Config& config) {
+  if (config.canary_interval.count() == 0) return {};
+  const ColumnNames own;
+  const auto& columns = config.relay.columns;
+  if (columns.event_id != own.event_id || columns.topic != own.topic || columns.key != own.key ||
+      columns.payload != own.payload) {
+    return "canary.interval: the canary needs columns of the default names";
+  }
+  return {};
+}
+
 void BindSink(Config& config, config::Keys& keys) {
   config.kafka.client.client_id = "countersign-relay";
   kafka::Bind(config.kafka, keys);
@@ -137,7 +159,9 @@ void Bind(Config& config, config::Keys& keys) {
   BindSource(config, keys);
   BindSink(config, keys);
   BindAdmin(config, keys);
+  BindCanary(config, keys);
   keys.Check([&config] { return FaultOfTableSource(config); });
+  keys.Check([&config] { return FaultOfCanary(config); });
 }
 
 RelaySettings ToSettings(const Config& config) {

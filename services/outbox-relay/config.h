@@ -15,6 +15,8 @@ struct Config {
   RelaySettings relay;
   kafka::ClientConfig kafka;
   std::string admin_socket;
+  std::chrono::milliseconds canary_interval{0};
+  std::string canary_topic = "countersign.relay.canary";
   config::Size queue{16 * 1024 * 1024};
   std::chrono::milliseconds linger{0};
   std::string source = "wal";
