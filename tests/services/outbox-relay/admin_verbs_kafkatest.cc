@@ -147,8 +147,8 @@ TEST_P(AdminVerbsTest, OneThatStepsDownWithoutAnotherLeadsAgainAndStaysPausedIfI
 }
 
 INSTANTIATE_TEST_SUITE_P(Sources, AdminVerbsTest, ::testing::Values(Source::kWal, Source::kTable),
-                         [](const auto& info) {
-                           return std::string(info.param == Source::kWal ? "Wal" : "Table");
+                         [](const auto& source) {
+                           return std::string(source.param == Source::kWal ? "Wal" : "Table");
                          });
 
 }  // namespace
