@@ -34,8 +34,8 @@ struct Standing {
   Role role = Role::kConnecting;
   bool reading = false;
   std::size_t in_flight = 0;
-  Lsn confirmed;
-  Lsn seen;
+  Lsn confirmed{};
+  Lsn seen{};
 };
 
 class Control {
