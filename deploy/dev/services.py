@@ -7,6 +7,7 @@ from deploy.dev.configuration import flattened, yaml_text
 from deploy.dev.part import Part
 from deploy.dev.secret_store import write_private
 
+LONGEST_SOCKET_PATH = 107
 ACCOUNT_SID = "AC00000000000000000000000000000001"
 VERIFY_SERVICES = {"signup": "VA00000000000000000000000000000001", "login": "VA00000000000000000000000000000002"}
 
@@ -172,7 +173,17 @@ class Relay(Service):
     after = ("migrations", "topics")
 
     def keys(self):
-        return {"kafka.brokers": self.stack.server("kafka").address}
+        return {"kafka.brokers": self.stack.server("kafka").address, "admin.socket": self.admin_socket}
+
+    @property
+    def admin_socket(self):
+        """None where the run folder lies so deep that a socket's address cannot hold the path."""
+        path = str(self.stack.run_dir / f"{self.name}.sock")
+        return path if len(path.encode()) <= LONGEST_SOCKET_PATH else None
+
+    def endpoints(self):
+        socket_path = {f"{self.name.upper()}_ADMIN_SOCKET": self.admin_socket} if self.admin_socket else {}
+        return {**super().endpoints(), **socket_path}
 
 
 def _answer(url):

@@ -1,9 +1,9 @@
 #pragma once
 #include <functional>
-#include <memory>
+#include <optional>
 #include <string>
-#include <thread>
 
+#include "libs/endpoint/server.h"
 #include "libs/metrics/registry.h"
 
 namespace countersign::metrics {
@@ -12,26 +12,20 @@ namespace countersign::metrics {
 using Health = std::function<std::string()>;
 
 // HTTP/1.1 listener with GET /metrics and GET /healthz (200 "ok", 503 and the cause), on one thread
-// of its own. At most 32 connections at once, each for one request of at most 4 KiB and for 5 s: a
-// slow or silent client keeps no other from its answer. Health is asked on that thread and must not
-// block. (prometheus-cpp's own exposer serves no /healthz and takes 2 s to stop.)
+// of its own. Health is asked on that thread and must not block. (prometheus-cpp's own exposer
+// serves no /healthz and takes 2 s to stop.)
 class Endpoint {
  public:
   // `listen` is "127.0.0.1:9464" or "[::1]:0"; port 0 takes a free one. Throws std::runtime_error
   // if it cannot listen. The registry must outlive it.
   Endpoint(const std::string& listen, const Registry& registry, Health health);
-  ~Endpoint();
-  Endpoint(const Endpoint&) = delete;
-  Endpoint& operator=(const Endpoint&) = delete;
 
   // "127.0.0.1:9464" with the real port.
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:
-  class Loop;
   std::string address_;
-  std::unique_ptr<Loop> loop_;
-  std::jthread thread_;
+  std::optional<endpoint::Server> server_;
 };
 
 }  // namespace countersign::metrics

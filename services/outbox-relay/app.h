@@ -1,8 +1,11 @@
 #pragma once
+#include <optional>
 #include <thread>
 
 #include "libs/core/clock.h"
 #include "libs/process/process.h"
+#include "services/outbox-relay/admin.h"
+#include "services/outbox-relay/canary.h"
 #include "services/outbox-relay/config.h"
 #include "services/outbox-relay/observer.h"
 #include "services/outbox-relay/relay.h"
@@ -19,6 +22,8 @@ class App {
   SystemClock clock_;
   Observer observer_;
   Relay relay_;
+  std::optional<Admin> admin_;
+  std::optional<Canary> canary_;
   std::jthread thread_;
 };
 

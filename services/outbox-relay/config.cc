@@ -1,5 +1,7 @@
 #include "services/outbox-relay/config.h"
 
+#include "libs/endpoint/local_listener.h"
+
 namespace countersign::relay {
 namespace {
 
@@ -57,6 +59,41 @@ void BindSource(Config& config, config::Keys& keys) {
                "is lost is rebuilt from the table."});
   keys.List("columns.required", columns.required,
             {.help = "Which of id, type, seq, headers, occurred_at a table must have."});
+}
+
+void BindAdmin(Config& config, config::Keys& keys) {
+  keys.Text("admin.socket", config.admin_socket,
+            {.help = "Unix domain socket for countersignctl relay pause, resume, drain and "
+                     "step-down; only this process's user can connect. Empty: none."});
+  keys.Check([&config]() -> std::string {
+    const auto& path = config.admin_socket;
+    if (!path.empty() && !path.starts_with('/')) return "admin.socket: an absolute path is needed";
+    if (path.size() <= endpoint::kLongestSocketPath) return {};
+    return "admin.socket: the path is longer than " + std::to_string(endpoint::kLongestSocketPath) +
+           " bytes";
+  });
+}
+
+void BindCanary(Config& config, config::Keys& keys) {
+  keys.Duration("canary.interval", config.canary_interval,
+                {.help = "How often the relay that leads writes a row into relay.canary and waits "
+                         "for it in Kafka. 0ms: never.",
+                 .min = "0ms",
+                 .max = "1h"});
+  keys.Text("canary.topic", config.canary_topic,
+            {.help = "Topic of those rows.", .required = true});
+}
+
+// relay.canary has the columns of Countersign's own event logs.
+std::string FaultOfCanary(const Config& config) {
+  if (config.canary_interval.count() == 0) return {};
+  const ColumnNames own;
+  const auto& columns = config.relay.columns;
+  if (columns.event_id != own.event_id || columns.topic != own.topic || columns.key != own.key ||
+      columns.payload != own.payload) {
+    return "canary.interval: the canary needs columns of the default names";
+  }
+  return {};
 }
 
 void BindSink(Config& config, config::Keys& keys) {
@@ -118,7 +155,10 @@ void Bind(Config& config, config::Keys& keys) {
   process::Bind(config.process, keys);
   BindSource(config, keys);
   BindSink(config, keys);
+  BindAdmin(config, keys);
+  BindCanary(config, keys);
   keys.Check([&config] { return FaultOfTableSource(config); });
+  keys.Check([&config] { return FaultOfCanary(config); });
 }
 
 RelaySettings ToSettings(const Config& config) {

@@ -14,6 +14,9 @@ struct Config {
   process::Settings process{.metrics_listen = "127.0.0.1:9465"};
   RelaySettings relay;
   kafka::ClientConfig kafka;
+  std::string admin_socket;
+  std::chrono::milliseconds canary_interval{0};
+  std::string canary_topic = "countersign.relay.canary";
   config::Size queue{16 * 1024 * 1024};
   std::chrono::milliseconds linger{0};
   std::string source = "wal";

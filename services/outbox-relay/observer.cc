@@ -11,6 +11,8 @@ double Seconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+std::int64_t SteadyNow() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
 // From a local broker's answer to a long catch-up.
 const std::vector<double>& CommitToAckBuckets() {
   static const std::vector<double> buckets = {0.001, 0.002, 0.003, 0.005, 0.01, 0.015,
@@ -45,10 +47,15 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
                                    "Position up to which Kafka has everything, as a number")),
       leader_(registry.AddGauge("relay_leader", "1 if this relay has the slot, 0 if it stands by")),
       parked_(
-          registry.AddGauge("relay_parked_keys", "Keys whose next event Kafka refuses for good")) {
+          registry.AddGauge("relay_parked_keys", "Keys whose next event Kafka refuses for good")),
+      paused_(registry.AddGauge("relay_paused", "1 if an operator has this relay read nothing")) {
   registry.AddGaugeFunction("relay_lag_seconds",
                             "Age of the oldest commit that Kafka does not have completely", {},
                             [this] { return LagSeconds(); });
+  registry.AddGaugeFunction(
+      "relay_checkpoint_age_seconds",
+      "Age of the last checkpoint while Kafka has more than it says; 0 if it says all", {},
+      [this] { return CheckpointAge(); });
 }
 
 void Observer::Acknowledged(std::string_view topic, Instant committed) {
@@ -85,6 +92,29 @@ void Observer::Reconnected(const std::string& cause) {
   counter->second.Increment();
 }
 
+void Observer::Leading(bool leads) {
+  leader_.Set(leads ? 1 : 0);
+  if (!leads) uncovered_since_ = 0;
+}
+
+void Observer::Checkpointed(bool everything) {
+  if (everything) {
+    uncovered_since_ = 0;
+  } else if (uncovered_since_ == 0) {
+    uncovered_since_ = SteadyNow();
+  }
+}
+
+void Observer::CheckpointWritten() {
+  if (uncovered_since_ != 0) uncovered_since_ = SteadyNow();
+}
+
+double Observer::CheckpointAge() const {
+  const std::int64_t since = uncovered_since_;
+  if (since == 0) return 0.0;
+  return Seconds(std::chrono::steady_clock::duration{SteadyNow() - since});
+}
+
 void Observer::QueueFull(std::chrono::steady_clock::duration held) const {
   queue_full_seconds_.Increment(Seconds(held));
 }
@@ -99,7 +129,7 @@ void Observer::Progress(const Acknowledgements& acknowledgements, Lsn seen) {
   if (acknowledgements.InFlight() == 0) {
     waiting_since_ = 0;
   } else if (waiting_since_ == 0 || acknowledged_ != acknowledged_before_) {
-    waiting_since_ = std::chrono::steady_clock::now().time_since_epoch().count();
+    waiting_since_ = SteadyNow();
   }
   acknowledged_before_ = acknowledged_;
 }

@@ -21,8 +21,9 @@ class Observer {
 
   void Acknowledged(std::string_view topic, Instant committed);
   void TransactionRead() const { transactions_.Increment(); }
+  void Paused(bool paused) const { paused_.Set(paused ? 1 : 0); }
   // Of the relays of one slot, one leads.
-  void Leading(bool leads) const { leader_.Set(leads ? 1 : 0); }
+  void Leading(bool leads);
   // An event that Kafka had already was not sent again.
   void LeftOut() const { left_out_.Increment(); }
   // So many keys are parked now.
@@ -36,6 +37,13 @@ class Observer {
   // `seen` is the end of the server's WAL as far as the relay knows.
   void Progress(const Acknowledgements& acknowledgements, Lsn seen);
 
+  // A checkpoint says everything that Kafka has; or it does not, or there is a new one.
+  void Checkpointed(bool everything);
+  void CheckpointWritten();
+  [[nodiscard]] double LagSeconds() const;
+  [[nodiscard]] double CheckpointAge() const;
+  [[nodiscard]] double ParkedKeys() const { return parked_.Value(); }
+
   // What keeps events from flowing now; empty when nothing does.
   void Trouble(std::string what);
   // For /healthz: the trouble, or that Kafka is silent though events are on their way.
@@ -44,8 +52,6 @@ class Observer {
   static constexpr std::chrono::seconds kSilence{15};
 
  private:
-  [[nodiscard]] double LagSeconds() const;
-
   metrics::Registry& registry_;
   const Clock& clock_;
   metrics::Counter transactions_;
@@ -59,6 +65,7 @@ class Observer {
   metrics::Gauge confirmed_;
   metrics::Gauge leader_;
   metrics::Gauge parked_;
+  metrics::Gauge paused_;
   std::map<std::string, metrics::Counter, std::less<>> events_;
   std::map<std::string, metrics::Counter> reconnects_;
   std::atomic<std::int64_t> oldest_{0};  // commit time of the oldest unconfirmed; 0: none
@@ -68,6 +75,9 @@ class Observer {
   std::atomic<std::int64_t> waiting_since_{0};
   std::uint64_t acknowledged_ = 0;
   std::uint64_t acknowledged_before_ = 0;
+
+  // Since when something is in Kafka that no checkpoint says; 0: nothing is. Steady nanoseconds.
+  std::atomic<std::int64_t> uncovered_since_{0};
 
   mutable std::mutex mutex_;
   std::string trouble_ = "does not stream yet";  // guarded by mutex_

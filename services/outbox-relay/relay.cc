@@ -41,6 +41,10 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
     : settings_(std::move(settings)),
       logger_(logger),
       observer_(observer),
+      control_([this] {
+        observer_.Paused(control_.Look().paused_since.has_value());
+        waiter_.Wake();
+      }),
       progress_(settings_.promise),
       snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }),
       parking_(settings_.database, settings_.slot) {
@@ -81,7 +85,7 @@ void Relay::Run(const std::stop_token& stop) {
     std::string why;
     std::string cause;
     try {
-      Session(stop);
+      Serve(stop);
       continue;
     } catch (const pg::ReplicationFault& fault) {
       why = fault.what();
@@ -113,7 +117,7 @@ void Relay::Run(const std::stop_token& stop) {
     Pause(stop, pause);
     pause = std::min(pause * 2, pause_max);
   }
-  Stop();
+  Stop("stopped");
 }
 
 void Relay::Session(const std::stop_token& stop) {
@@ -140,8 +144,9 @@ void Relay::Stream(const std::stop_token& stop) {
     WriteCheckpointIfDue();
     SendStatusIfDue();
     observer_.Progress(progress_.acknowledgements(), seen_);
+    MindWishes();
     const bool unsent = stream_->Flush();
-    const bool reading = !held_ && !progress_.acknowledgements().Full();
+    const bool reading = !held_ && !progress_.acknowledgements().Full() && !Rests();
     waiter_.Watch(stream_->socket(), (reading ? EPOLLIN : 0U) | (unsent ? EPOLLOUT : 0U));
     const auto limit =
         stop.stop_requested() ? std::min(UntilNextDuty(), kConfirmInterval) : UntilNextDuty();
@@ -149,7 +154,8 @@ void Relay::Stream(const std::stop_token& stop) {
     const auto ready = waiter_.Wait(more ? milliseconds{0} : limit);
     if (!more && !progress_.acknowledgements().HasOpen()) std::this_thread::sleep_until(turn_ends);
     if (ready.hung_up && !reading) {
-      throw pg::ReplicationFault("connection_lost", "the server hung up while Kafka was slow");
+      throw pg::ReplicationFault("connection_lost",
+                                 "the server hung up while it was not read from");
     }
   }
 }
@@ -169,7 +175,7 @@ bool Relay::ReadAvailable(const std::stop_token& stop) {
   for (int i = 0; i < kReadBudget; ++i) {
     StayAwake();
     if (held_ && !TryHeld()) return false;
-    if (progress_.acknowledgements().Full() || EndsHere(stop)) return false;
+    if (progress_.acknowledgements().Full() || Rests() || EndsHere(stop)) return false;
     const auto frame = stream_->Read();
     if (!frame) return false;
     Handle(*frame);
@@ -251,6 +257,7 @@ void Relay::Disconnect() {
   releasing_.reset();
   awake_.reset();
   observer_.Leading(false);
+  control_.Say(Role::kConnecting);
 }
 
 void Relay::DropProducer() {
@@ -266,7 +273,7 @@ void Relay::Pause(const std::stop_token& stop, milliseconds limit) {
   }
 }
 
-void Relay::Stop() {
+void Relay::Stop(std::string_view what) {
   try {
     if (stream_) waiter_.Forget(stream_->socket());
     const auto began = stopping_since_.value_or(SteadyClock::now());
@@ -277,8 +284,8 @@ void Relay::Stop() {
       stream_->Finish(kFinishLimit);
     }
     if (cursor_) FinishCheckpoints(began + kStopLimit);
-    logger_.Info("stopped", {{"confirmed", ToString(progress_.acknowledgements().Confirmed())},
-                             {"unacknowledged", progress_.acknowledgements().InFlight()}});
+    logger_.Info(what, {{"confirmed", ToString(progress_.acknowledgements().Confirmed())},
+                        {"unacknowledged", progress_.acknowledgements().InFlight()}});
   } catch (const std::exception& fault) {
     // Nothing is lost: what was not confirmed comes again at the next start.
     logger_.Warn("stopped without the last confirmation", {{"why", fault.what()}});

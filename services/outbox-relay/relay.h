@@ -19,6 +19,7 @@
 #include "libs/log/logger.h"
 #include "libs/pg/replication.h"
 #include "libs/pg/table_reader.h"
+#include "services/outbox-relay/control.h"
 #include "services/outbox-relay/domain/outbox_row.h"
 #include "services/outbox-relay/domain/pgoutput.h"
 #include "services/outbox-relay/domain/progress.h"
@@ -83,6 +84,9 @@ class Relay {
 
   static constexpr std::chrono::milliseconds kStopLimit{6000};
 
+  // What an operator wants of it; thread safe.
+  [[nodiscard]] Control& control() { return control_; }
+
  private:
   // What came since the last checkpoint is read again at the next start.
   static constexpr std::chrono::milliseconds kCheckpointInterval{500};
@@ -142,6 +146,15 @@ class Relay {
   };
 
   void Session(const std::stop_token& stop);
+  // relay_control.cc
+  void Serve(const std::stop_token& stop);
+  [[nodiscard]] bool StandAside(const std::stop_token& stop);
+  void MindWishes();
+  // It was asked to read no further, and is in no transaction.
+  [[nodiscard]] bool Rests() const {
+    return !control_.MayRead() && !progress_.acknowledgements().HasOpen();
+  }
+  [[nodiscard]] bool AwaitResume(const std::stop_token& stop);
   // False if it was stopped before it was its turn.
   [[nodiscard]] bool Connect(const std::stop_token& stop);
   // Waits while another relay has the lock; false if it was stopped meanwhile.
@@ -184,6 +197,7 @@ class Relay {
   // The rows of one of the queries that the reader has open; false if it was stopped.
   [[nodiscard]] bool RelayRows(pg::TableReader& reader, std::size_t query,
                                const pg::TableName& table, const std::stop_token& stop);
+  [[nodiscard]] bool LookAtTheServer();
   void Rest(const std::stop_token& stop, SteadyTime until);
   // What the server must hear from time to time, or it hangs up.
   void KeepSession();
@@ -195,7 +209,7 @@ class Relay {
   void DropProducer();
   void Pause(const std::stop_token& stop, std::chrono::milliseconds limit);
   [[nodiscard]] bool AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline);
-  void Stop();
+  void Stop(std::string_view what);
 
   [[nodiscard]] bool ReadAvailable(const std::stop_token& stop);
   [[nodiscard]] bool EndsHere(const std::stop_token& stop);
@@ -239,6 +253,7 @@ class Relay {
   const log::Logger& logger_;
   Observer& observer_;
   Waiter waiter_;
+  Control control_;
 
   std::optional<kafka::Fault> refused_;  // what the cluster said about our credentials
   std::unique_ptr<kafka::Producer> producer_;

@@ -167,6 +167,7 @@ void Relay::OnDelivery(const kafka::Delivery& delivery) {
   if (delivery.token == kRebuildingToken) return;
   if (delivery.token == kCheckpointToken) {
     progress_.CheckpointWritten();
+    observer_.CheckpointWritten();
     Failpoint("after_checkpoint");
     return;
   }

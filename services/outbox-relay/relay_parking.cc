@@ -131,7 +131,9 @@ bool Relay::Park(const Table& table, const OutboxRow& row, const Obstacle& obsta
 
 void Relay::ReleaseWanted(const std::stop_token& stop) {
   const auto now = SteadyClock::now();
-  if (parking_.empty() || stop.stop_requested() || now - parking_asked_ < kParkingPoll) return;
+  if (parking_.empty() || stop.stop_requested() || !control_.MayRead() ||
+      now - parking_asked_ < kParkingPoll)
+    return;
   if (held_ || progress_.acknowledgements().HasOpen()) return;
   if (cursor_ && cursor_->snapshot.empty()) return;  // nothing was read yet
   parking_asked_ = now;

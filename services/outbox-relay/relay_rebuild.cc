@@ -117,6 +117,7 @@ void Relay::DescribeReadTable(const pg::TableName& table, const std::vector<std:
 // Waits while Kafka does not take it; false if it was stopped meanwhile.
 bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& stop) {
   StayAwake();
+  if (!control_.MayRead() && !AwaitResume(stop)) return false;
   row_ = &fields;
   if (!TryProduce(tables_.at(kReadTable))) {
     held_->table = kReadTable;

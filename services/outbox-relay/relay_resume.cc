@@ -31,12 +31,14 @@ bool Relay::AwaitLock(const std::function<bool()>& try_lock, const std::stop_tok
     if (!told) {
       logger_.Info("standing by: another relay has the slot", {{"slot", settings_.slot}});
       observer_.Trouble({});
+      control_.Say(Role::kStandsBy);
       told = true;
     }
     Pause(stop, kTakeoverPoll);
     if (stop.stop_requested()) return false;
   }
   observer_.Leading(true);
+  control_.Say(Role::kLeads);
   return true;
 }
 

@@ -33,7 +33,7 @@ void Relay::FollowTables(const std::stop_token& stop) {
     if (!OpenTables(stop)) return;
     while (!stop.stop_requested()) {
       ReleaseWanted(stop);
-      const bool rows = RelayBatch(stop);
+      const bool rows = control_.MayRead() ? RelayBatch(stop) : LookAtTheServer();
       auto& pause = cursor_->pause;
       pause = rows ? kShortestPause : std::clamp(pause * 2, kShortestPause, settings_.poll_max);
       Rest(stop, SteadyClock::now() + pause);
@@ -162,6 +162,8 @@ std::vector<pg::RowsSince> Relay::SinceCursor() const {
 }
 
 bool Relay::RelayBatch(const std::stop_token& stop) {
+  // What was committed before it was asked for is visible from here on.
+  const auto drain = control_.WantsDrain();
   const auto asked = SteadyClock::now();
   auto moment = cursor_->reader->Open(SinceCursor());
   cursor_->asked = SteadyClock::now();
@@ -181,6 +183,7 @@ bool Relay::RelayBatch(const std::stop_token& stop) {
   cursor_->polled = moment.time;
   progress_.EndBatch({.taken = {.snapshot = std::move(moment.snapshot), .written = moment.written},
                       .flushed = moment.flushed});
+  if (drain) control_.AllRead(*drain);
   if (rows) observer_.TransactionRead();
   return rows;
 }
@@ -214,12 +217,25 @@ bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::Tabl
   return !stopped;
 }
 
+// Instead of a batch, while nothing may be read: what was read settles when the server's WAL is on
+// disk behind it.
+bool Relay::LookAtTheServer() {
+  const auto flushed = cursor_->reader->Now().flushed;
+  cursor_->asked = SteadyClock::now();
+  seen_ = std::max(seen_, flushed);
+  progress_.Flushed(flushed);
+  return false;
+}
+
 void Relay::Rest(const std::stop_token& stop, SteadyTime until) {
+  const auto wishes = control_.Wishes();
   while (!stop.stop_requested()) {
     StayAwake();
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     WriteCheckpointIfDue();
     observer_.Progress(progress_.acknowledgements(), seen_);
+    MindWishes();
+    if (control_.Wishes() != wishes) until = {};
     const auto now = SteadyClock::now();
     if (now >= until && !progress_.acknowledgements().Full()) return;
     KeepSession();

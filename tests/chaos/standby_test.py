@@ -1,44 +1,12 @@
 """Two relays on one slot: whatever happens to the one that leads, the other goes on where Kafka stands."""
 import signal
 
-import pytest
-
-from tests.chaos.ledger import check
-from tests.chaos.ledger_test import everything_arrived
+from tests.chaos import two_relays
+from tests.chaos.two_relays import leads, ledger, progress
 from tests.support.event_writer import EventWriter
-from tests.support.observe import log_rows, metric, records, wait_for
-from tests.support.second_relay import SecondRelay
+from tests.support.observe import wait_for
 
-
-@pytest.fixture
-def relays(stack):
-    """The leader and the one that stands by."""
-    first, second = stack.part("relay"), SecondRelay(stack)
-    second.start()
-    try:
-        wait_for(lambda: leads(first) != leads(second), "one of the two to lead")
-        yield (first, second) if leads(first) else (second, first)
-    finally:
-        for relay in (first, second):
-            relay.process.send(signal.SIGCONT)
-        second.stop()
-
-
-def leads(relay):
-    return metric(relay.metrics, "relay_leader") == 1
-
-
-def progress(writer, events=200):
-    """Waits until that many more events are committed."""
-    goal = writer.written + events
-    wait_for(lambda: writer.written >= goal, "the writer")
-
-
-def ledger(env):
-    wait_for(lambda: everything_arrived(env), "every committed event in Kafka", 60, every=0.5)
-    verdict = check(log_rows(env["DATABASE_URL"]), records(env["KAFKA_BROKERS"]))
-    assert not verdict.faults, str(verdict)
-    return verdict
+relays = two_relays.relays
 
 
 def test_I1_I2_a_standby_takes_over_from_a_killed_leader(relays, env):

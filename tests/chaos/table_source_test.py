@@ -4,14 +4,15 @@ import psycopg
 import pytest
 
 from deploy.dev.stack import Stack
-from tests.chaos import standby_test
+from tests.chaos import admin_verbs_test, standby_test, two_relays
 from tests.chaos.ledger_test import ROOT
-from tests.chaos.standby_test import leads, ledger, progress
+from tests.chaos.two_relays import leads, ledger, progress
 from tests.support.event_writer import EventWriter
 from tests.support.observe import metric, query, wait_for
 
 TABLE = {"RELAY_SOURCE": "table"}
-relays = standby_test.relays
+relays = two_relays.relays
+relay = admin_verbs_test.relay
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +65,11 @@ def test_I1_I2_I3_a_crash_of_postgresql_loses_and_doubles_nothing(stack, env):
         progress(writer, 100)
     assert ledger(env).duplicates == before
     assert metric(relay.metrics, "relay_reconnects_total") > 0
+
+
+def test_I1_I2_I3_a_drain_under_load_covers_what_was_committed_even_if_the_relay_is_killed_then(relay, env):
+    admin_verbs_test.test_I1_I2_I3_a_drain_under_load_covers_what_was_committed_even_if_the_relay_is_killed_then(relay, env)
+
+
+def test_I1_I2_I3_a_step_down_under_load_hands_over_within_a_second_and_doubles_nothing(relays, env):
+    admin_verbs_test.test_I1_I2_I3_a_step_down_under_load_hands_over_within_a_second_and_doubles_nothing(relays, env)

@@ -88,13 +88,14 @@ TEST_F(GrantsTest, DB1_OtpMayDoThisAndNothingElse) {
                   "SELECT otp.deliveries", "INSERT otp.deliveries", "UPDATE otp.deliveries"));
 }
 
-TEST_F(GrantsTest, DB1_TheRelayMayReadTheTwoLogsAndParkKeysAndNothingElse) {
+TEST_F(GrantsTest, DB1_TheRelayMayReadTheTwoLogsParkKeysAndSendACanaryAndNothingElse) {
   EXPECT_THAT(
       RightsOf("countersign_relay"),
       UnorderedElementsAre("USAGE SCHEMA auth", "USAGE SCHEMA otp", "USAGE SCHEMA relay",
                            "SELECT auth.event_log", "SELECT otp.event_log", "SELECT relay.parked",
                            "INSERT relay.parked", "UPDATE relay.parked", "DELETE relay.parked",
-                           "INSERT relay.parking_log"));
+                           "INSERT relay.parking_log", "SELECT relay.canary", "INSERT relay.canary",
+                           "DELETE relay.canary"));
 }
 
 TEST_F(GrantsTest, DB1_NoRoleOfAServiceIsMoreThanALogin) {

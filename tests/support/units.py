@@ -6,6 +6,7 @@ import pathlib
 import re
 import shlex
 import subprocess
+import tempfile
 
 CONFIGURATION = "/etc/countersign"
 
@@ -37,6 +38,10 @@ class Unit:
         return int(self.value(key))
 
 
+# /run of all that is launched here; a socket's path below a test's own folder would be too long.
+RUNTIME = tempfile.TemporaryDirectory(prefix="units-")
+
+
 @dataclasses.dataclass
 class Launch:
     """What systemd would start, with the configuration's folder elsewhere."""
@@ -46,7 +51,7 @@ class Launch:
     @staticmethod
     def of(unit, etc, credentials, command=None):
         """credentials: an empty folder that the unit's credentials are put into; command: which of several ExecStart=."""
-        place = {"%d": str(credentials), "%i": unit.instance, "%%": "%", CONFIGURATION: str(etc)}
+        place = {"%d": str(credentials), "%i": unit.instance, "%%": "%", CONFIGURATION: str(etc), "%t": RUNTIME.name}
 
         def resolved(text):
             return re.sub(f"%.|{CONFIGURATION}(?=[/ ]|$)", lambda match: place[match[0]], text)
@@ -55,6 +60,8 @@ class Launch:
         for entry in unit.values("LoadCredential"):
             name, _, source = entry.partition(":")
             _copy_credential(pathlib.Path(resolved(source)), pathlib.Path(credentials) / name)
+        for name in unit.values("RuntimeDirectory"):
+            pathlib.Path(resolved(f"%t/{name}")).mkdir(mode=int(unit.value("RuntimeDirectoryMode", "0755"), 8), parents=True, exist_ok=True)
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
         for line in unit.values("Environment"):
             environment.update(word.split("=", 1) for word in shlex.split(resolved(line)))

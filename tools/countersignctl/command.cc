@@ -13,9 +13,10 @@
 namespace countersign::ctl {
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (auto group : {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(),
-                     OutboxCommands(), EventsCommands(), LogCommands(), RelayCommands(),
-                     RelayParkedCommands(), RelayReplayCommands(), RelayVerifyCommands()}) {
+  for (auto group :
+       {MigrateCommands(), TopicsCommands(), KeysCommands(), CallCommands(), OutboxCommands(),
+        EventsCommands(), LogCommands(), RelayCommands(), RelayAdminCommands(),
+        RelayParkedCommands(), RelayReplayCommands(), RelayVerifyCommands()}) {
     std::ranges::move(group, std::back_inserter(all));
   }
   return all;

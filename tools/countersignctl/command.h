@@ -50,6 +50,7 @@ inline constexpr Option kJson{"json", "", "machine-readable output"};
 [[nodiscard]] std::vector<Command> OutboxCommands();
 [[nodiscard]] std::vector<Command> RelayCommands();
 [[nodiscard]] std::vector<Command> LogCommands();
+[[nodiscard]] std::vector<Command> RelayAdminCommands();
 [[nodiscard]] std::vector<Command> RelayParkedCommands();
 [[nodiscard]] std::vector<Command> EventsCommands();
 [[nodiscard]] std::vector<Command> KeysCommands();

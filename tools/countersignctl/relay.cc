@@ -11,6 +11,7 @@
 #include "tools/countersignctl/command.h"
 #include "tools/countersignctl/database.h"
 #include "tools/countersignctl/metrics_page.h"
+#include "tools/countersignctl/relay_process.h"
 #include "tools/countersignctl/relay_state.h"
 #include "tools/countersignctl/slot_status.h"
 #include "tools/countersignctl/sql/queries.h"
@@ -29,7 +30,15 @@ struct RelayStatus {
   // How far the checkpoint is behind (below 0) or ahead of what the slot confirmed, in bytes of
   // WAL. Empty unless there are both.
   std::optional<std::int64_t> ahead_of_slot;
+  // What the process at --socket says; null: nobody was asked.
+  nlohmann::json process = nullptr;
+  std::string process_away{};  // why it said nothing
 };
+
+std::string Said(const nlohmann::json& process, const char* name) {
+  const auto found = process.find(name);
+  return found == process.end() || !found->is_string() ? "?" : Harmless(found->get<std::string>());
+}
 
 std::vector<std::string> Troubles(const RelayStatus& status) {
   std::vector<std::string> troubles;
@@ -41,6 +50,11 @@ std::vector<std::string> Troubles(const RelayStatus& status) {
     troubles.push_back(wal);
   } else if (leads && !status.slot.active) {
     troubles.emplace_back("a relay leads and does not stream: its health says why");
+  }
+  if (!status.process_away.empty()) troubles.push_back(status.process_away);
+  if (status.process.is_object() && Said(status.process, "state") != "running") {
+    troubles.push_back("the relay at --socket is " + Said(status.process, "state") +
+                       ": countersignctl relay resume");
   }
   if (status.checkpoint) {
     if (status.checkpoint->rebuilding) {
@@ -82,6 +96,7 @@ nlohmann::json ToJson(const RelayStatus& status) {
                          {"flushed_lsn", ToString(status.server.flushed)},
                          {"checkpoint", nullptr},
                          {"checkpoint_ahead_bytes", nullptr},
+                         {"process", status.process},
                          {"trouble", fmt::format("{}", fmt::join(Troubles(status), "; "))}};
   if (status.lag_seconds) json["lag_seconds"] = *status.lag_seconds;
   if (status.server.leader_pid) json["leader_pid"] = *status.server.leader_pid;
@@ -124,7 +139,7 @@ void PrintCheckpoint(const relay::Checkpoint& checkpoint, std::optional<std::int
 }
 
 void Print(const RelayStatus& status, std::ostream& out) {
-  const auto& [name, checkpoint, server, slot, lag_seconds, ahead_of_slot] = status;
+  const auto& [name, checkpoint, server, slot, lag_seconds, ahead_of_slot, process, away] = status;
   fmt::print(
       out, "slot       {}\nrelay      {}\nsystem     {}{}\ntimeline   {}{}\n", name,
       server.leader_pid ? fmt::format("leads (session {})", *server.leader_pid) : "none leads",
@@ -136,6 +151,9 @@ void Print(const RelayStatus& status, std::ostream& out) {
                slot.confirmed, slot.lag_bytes, slot.wal_status);
   }
   if (lag_seconds) fmt::print(out, "lag        {:.3f} s\n", *lag_seconds);
+  if (process.is_object()) {
+    fmt::print(out, "process    {}, {}\n", Said(process, "role"), Said(process, "state"));
+  }
   if (checkpoint) {
     PrintCheckpoint(*checkpoint, ahead_of_slot, out);
   } else {
@@ -157,6 +175,13 @@ int PrintStatus(const Arguments& arguments, const Streams& streams) {
   }
   if (const auto address = arguments.Text("relay-metrics"); !address.empty()) {
     status.lag_seconds = ReadMetric(address, "relay_lag_seconds");
+  }
+  if (const auto socket = arguments.Text("socket"); !socket.empty()) {
+    try {
+      status.process = RelayProcess(socket).Status();
+    } catch (const RelayAway& fault) {
+      status.process_away = fault.what();
+    }
   }
   if (arguments.Flag("json")) {
     fmt::print(streams.out, "{}\n",
@@ -260,7 +285,9 @@ std::vector<Command> RelayCommands() {
                   "takes it, and a lost\nslot is rebuilt from it. With delivery: at_least_once "
                   "there is no checkpoint.",
        .options = RelayOptions(
-           {{"relay-metrics", "HOST:PORT", "metrics of the relay", "", "RELAY_METRICS"}, kJson}),
+           {{"relay-metrics", "HOST:PORT", "metrics of the relay", "", "RELAY_METRICS"},
+            kRelaySocket,
+            kJson}),
        .run = PrintStatus},
       {.words = "relay forget",
        .positionals = "",

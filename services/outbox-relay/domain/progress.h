@@ -68,6 +68,10 @@ class Progress {
   void Pass(Lsn position);
   // Instead of the two: a batch, which is one transaction, or nothing if it had no events.
   void EndBatch(BatchEnd end);
+  // Between batches: what a crash of the server would leave.
+  void Flushed(Lsn flushed) {
+    if (batches_) batches_->Flushed(flushed);
+  }
 
   // One event of that transaction is in Kafka, there; an offset below 0 is not known. Returns when
   // the transaction was committed.

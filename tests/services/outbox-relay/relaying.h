@@ -40,6 +40,9 @@ class RunningRelay {
   RunningRelay& operator=(const RunningRelay&) = delete;
 
   [[nodiscard]] std::string Health() const { return observer_.Health(); }
+  [[nodiscard]] Control& control() { return relay_.control(); }
+  [[nodiscard]] const Observer& observer() const { return observer_; }
+  [[nodiscard]] const log::Logger& logger() const { return logger_; }
   [[nodiscard]] std::string Log() const { return sink_.Text(); }
   [[nodiscard]] double Gauge(const std::string& name) {
     return registry_.AddGauge(name, "").Value();

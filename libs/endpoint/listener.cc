@@ -1,4 +1,4 @@
-#include "libs/metrics/listener.h"
+#include "libs/endpoint/listener.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -9,13 +9,13 @@
 #include <memory>
 #include <stdexcept>
 
-namespace countersign::metrics {
+namespace countersign::endpoint {
 namespace {
 
 constexpr int kBacklog = 64;
 
 [[noreturn]] void Refuse(const std::string& address, const std::string& why) {
-  throw std::runtime_error("cannot listen for metrics on " + address + ": " + why);
+  throw std::runtime_error("cannot listen on " + address + ": " + why);
 }
 
 int PortOf(int fd) {
@@ -54,4 +54,4 @@ Listener Listen(const std::string& address) {
   return {std::move(fd), address.substr(0, colon + 1) + std::to_string(port)};
 }
 
-}  // namespace countersign::metrics
+}  // namespace countersign::endpoint

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-namespace countersign::metrics {
+namespace countersign::endpoint {
 
 // Owns a file descriptor.
 class Descriptor {
@@ -34,4 +34,4 @@ struct Listener {
 // std::runtime_error.
 [[nodiscard]] Listener Listen(const std::string& address);
 
-}  // namespace countersign::metrics
+}  // namespace countersign::endpoint
