@@ -1,0 +1,43 @@
+"""The registry of faults: each is a function that breaks something under load and says what it saw happen."""
+import dataclasses
+import typing
+
+NEVER, QUEUE = "never", "at most the queue"   # duplicates of one id
+
+
+@dataclasses.dataclass(frozen=True)
+class Happened:
+    """evidence: by what the fault was seen; lifted: when it was over, in seconds since 1970."""
+    evidence: str
+    lifted: float
+
+
+class NotRun(Exception):
+    """This machine cannot show it; says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    name: str
+    group: str
+    what: str
+    run: typing.Callable
+    short: bool = False           # part of `make test`
+    killed: bool = False          # a relay dies: delivery at_least_once may double its queue
+    duplicates: str = NEVER       # at levels without Kafka transactions
+    prepare: typing.Callable = None   # before the row's window opens and its load begins
+    idle: bool = False            # without the usual load
+    settle_seconds: int = 120
+    peak_mib: int = 0             # bound of the relay's memory; 0: the general one
+    unlike: tuple = ()            # levels that promise something else for it
+
+
+FAULTS = []
+
+
+def fault(name, what, group, **options):
+    """Registers a function of the field that returns Happened."""
+    def register(function):
+        FAULTS.append(Fault(name, group, what, function, **options))
+        return function
+    return register

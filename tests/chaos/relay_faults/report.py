@@ -1,0 +1,89 @@
+"""Writes docs/reports/relay-faults.md from the results of the levels that were run."""
+import json
+import pathlib
+import subprocess
+
+import confluent_kafka
+
+from deploy.dev.kafka import POM
+from tests.chaos.relay_faults.faults import FAULTS
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+REPORT = ROOT / "docs" / "reports" / "relay-faults.md"
+
+HEAD = """\
+# The relay under faults
+
+Written by `make chaos-relay`. Each row breaks something while writers commit and roll back transactions over {keys} keys,
+then waits until Kafka has everything, and compares the table with all records of a `read_committed` reader:
+a committed row without a record is *lost*, a record without a committed row is *invented*, a second record of one
+`ce_id` is *twice*, a first occurrence behind a later one of its key is *out of order*. A changed value, type or key, a gap
+in a key's numbers and a key on two partitions make a row red as well. *Seen* says by what the fault was known to
+happen; a fault that was not seen fails its row. *Recovery* is the time from the fault's end (a killed relay's
+start, or the kill if another stands by) until an event written after it is in Kafka. *Peak* is the most memory
+a release build of the relay had in the row; the bound is {bound} MiB if the row names no other.
+
+PostgreSQL {postgres}, Kafka {kafka} (three brokers, `min.insync.replicas` 2), librdkafka {librdkafka} in the relay, Linux {linux}.
+Relay, PostgreSQL and Kafka share one machine, so times are orders of magnitude. Crash points are hit in test builds that have
+them compiled in, the others in release builds. The relay reaches both servers by proxies that cut, stop and delay.
+
+"""
+
+
+def versions():
+    postgres = subprocess.run(["pg_config", "--version"], capture_output=True, text=True, check=False).stdout.split()
+    kafka = POM.read_text().partition("<artifactId>kafka_2.13</artifactId>")[2].partition("<version>")[2].partition("<")[0]
+    library = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "librdkafka1"], capture_output=True, text=True, check=False).stdout
+    linux = pathlib.Path("/proc/sys/kernel/osrelease").read_text()
+    return {"postgres": postgres[1] if len(postgres) > 1 else "unknown", "kafka": kafka or "unknown",
+            "librdkafka": library.partition("-")[0] or "unknown", "linux": ".".join(linux.split(".")[:2])}
+
+
+def write(levels, file, bound, keys):
+    """levels: {delivery: {"seed":, "command":, "versions":, "rows": [...]}}"""
+    first = next(iter(levels.values()))
+    text = HEAD.format(bound=bound, keys=keys, **first["versions"])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text + "\n".join(section(name, level) for name, level in levels.items()))
+
+
+def section(name, level):
+    rows = level["rows"]
+    states = [row["state"] for row in rows]
+    lines = [f"## delivery: {name}", "", f"{states.count('passed')} passed, {states.count('failed')} failed, "
+             f"{states.count('not run')} not run. Seed `{level['seed']}`; `{level['command']}` repeats it.", ""]
+    for group in dict.fromkeys(fault.group for fault in FAULTS):
+        inside = [row for row in rows if row["group"] == group]
+        if inside:
+            lines += [f"### {group}", "", "| fault | | events | lost | invented | twice | out of order | recovery | peak | seen |",
+                      "|---|---|---|---|---|---|---|---|---|---|", *map(line, inside), ""]
+    return "\n".join(lines)
+
+
+def line(row):
+    if row["state"] == "not run":
+        return f"| {row['what']} | not run | | | | | | | | {cell(row['why'])} |"
+    state = "ok" if row["state"] == "passed" else "**red**"
+    recovered = "" if row["recovery_s"] is None else f"{row['recovery_s']:.1f} s"
+    peak = f"{row['peak_mib']:.0f} MiB" if row["peak_mib"] else ""
+    seen = cell(row["evidence"] if row["state"] == "passed" else f"{row['why']} {row['evidence']}")
+    return (f"| {row['what']} | {state} | {row['events']} | {row['lost']} | {row['invented']} | {row['duplicates']} | "
+            f"{row['out_of_order']} | {recovered} | {peak} | {seen} |")
+
+
+def cell(text):
+    return " ".join(text.replace("|", "/").split())[:400]
+
+
+def library_version():
+    return confluent_kafka.libversion()[0]
+
+
+def load(folder, order):
+    """What earlier runs left, by level."""
+    found = {}
+    for name in order:
+        file = folder / f"{name}.json"
+        if file.exists():
+            found[name] = json.loads(file.read_text())
+    return found
