@@ -82,6 +82,9 @@ class ProxiedRelay(Relay):
             return 0.0
         return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
 
+    def forget_peak(self):
+        pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
     def log_size(self):
         return self.log.stat().st_size if self.log.exists() else 0
 
@@ -222,11 +225,12 @@ class Field:
         for proxy in self.proxies:
             proxy.heal()
         self.namespace.up()
-        for name in ("postgres", *BROKERS):
-            part = self.stack.part(name)
+        servers = [self.stack.part(name) for name in ("postgres", *BROKERS)]
+        for part in servers:
             part.process.send(signal.SIGCONT)
-            if not part.running():
-                part.start()
+            part.spawn()   # all before the first is waited for: one broker alone finds no majority
+        for part in servers:
+            part.wait_ready()
         self.standby.process.send(signal.SIGCONT)
         self.relay.process.send(signal.SIGCONT)
         if self.standby.running():
@@ -247,6 +251,12 @@ class Field:
             return all(len(p.isrs) == len(BROKERS) and p.leader >= 0
                        for t in topics.values() if not t.topic.startswith("__") for p in t.partitions.values())
         wait_for(full, "all replicas to be in sync", seconds, every=0.2)
+
+
+def drop_slot(field):
+    """Of a relay that is stopped."""
+    wait_for(lambda: field.query("SELECT NOT active FROM pg_replication_slots WHERE slot_name = %s", SLOT)[0][0], "the slot to be free")
+    field.query("SELECT pg_drop_replication_slot(%s)", SLOT)
 
 
 def now():

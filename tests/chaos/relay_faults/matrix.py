@@ -7,7 +7,8 @@ from tests.chaos.relay_faults.faults import FAULTS, NEVER, Happened, NotRun
 from tests.chaos.relay_faults.field import Field
 from tests.chaos.relay_faults.window import QUEUE_BYTES, Window, recovery
 # Each adds its rows to FAULTS, in the order of the report.
-from tests.chaos.relay_faults import rows_crash  # noqa: F401  pylint: disable=unused-import
+from tests.chaos.relay_faults import rows_crash, rows_postgres, rows_network, rows_kafka, rows_data, rows_repair  # noqa: F401
+from tests.chaos.relay_faults import rows_poison, rows_pressure  # noqa: F401
 
 BOUND_MIB = 64  # of a relay's memory, whatever happens, if the row says nothing else
 LEVELS = ("at_least_once", "deduplicated", "transactional")
@@ -102,6 +103,7 @@ class Matrix:
         prefix = f"{fault.name}-"
         field.window = window = Window(field, prefix)
         field.peak, field.name, field.load = 0.0, fault.name, field.write(prefix, f"{self.seed}-{fault.name}")
+        field.relay.forget_peak()
         if fault.idle:
             happened = fault.run(field)
         else:

@@ -3,8 +3,6 @@ import json
 import pathlib
 import subprocess
 
-import confluent_kafka
-
 from deploy.dev.kafka import POM
 from tests.chaos.relay_faults.faults import FAULTS
 
@@ -32,7 +30,7 @@ them compiled in, the others in release builds. The relay reaches both servers b
 
 def versions():
     postgres = subprocess.run(["pg_config", "--version"], capture_output=True, text=True, check=False).stdout.split()
-    kafka = POM.read_text().partition("<artifactId>kafka_2.13</artifactId>")[2].partition("<version>")[2].partition("<")[0]
+    kafka = POM.read_text().partition("<kafka.version>")[2].partition("<")[0]
     library = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "librdkafka1"], capture_output=True, text=True, check=False).stdout
     linux = pathlib.Path("/proc/sys/kernel/osrelease").read_text()
     return {"postgres": postgres[1] if len(postgres) > 1 else "unknown", "kafka": kafka or "unknown",
@@ -73,10 +71,6 @@ def line(row):
 
 def cell(text):
     return " ".join(text.replace("|", "/").split())[:400]
-
-
-def library_version():
-    return confluent_kafka.libversion()[0]
 
 
 def load(folder, order):

@@ -3,7 +3,7 @@ import contextlib
 import signal
 
 from tests.chaos.relay_faults.faults import QUEUE, Happened, fault
-from tests.chaos.relay_faults.field import SLOT, TAKEOVER, expect, now
+from tests.chaos.relay_faults.field import TAKEOVER, drop_slot, expect, now
 from tests.support.observe import wait_for
 
 GROUP = "The relay dies"
@@ -147,14 +147,6 @@ def stepped_down(field):
     wait_for(standby.leads, "the standby to lead")
     field.acknowledged()
     return Happened("it ended by itself, the standby leads", lifted)
-
-
-DROP_SLOT = f"SELECT pg_drop_replication_slot('{SLOT}')"
-
-
-def drop_slot(field):
-    wait_for(lambda: not field.query("SELECT active FROM pg_replication_slots WHERE slot_name = %s", SLOT)[0][0], "the slot to be free")
-    field.query(DROP_SLOT)
 
 
 def stage_of_rebuild(point, passes, what):

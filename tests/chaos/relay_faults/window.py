@@ -28,13 +28,14 @@ class Window:
         self.field, self.prefix = field, prefix
         self.tables = list(tables)
         self.topics = list(TOPICS)
-        self.left_aside = set()   # ids of events that were given up on purpose
+        self.given_up = set()       # ids of committed events that an operator skipped
+        self.only_in_kafka = set()  # ids of events that a promoted standby no longer has
         self._begin = self._ends()
 
     def judge(self, plant=None):
         """(verdict, records with their times, bytes of the duplicates). plant: spoils what was read."""
-        rows = [row for row in self._rows() if row.event_id not in self.left_aside]
-        appended = self._read()
+        rows = self._rows()
+        appended = [one for one in self._read() if one.record.event_id not in self.only_in_kafka]
         if plant:
             appended = plant(appended)
         known = {row.event_id for row in rows}
@@ -42,6 +43,7 @@ class Window:
         own = [a for a in appended if a.record.event_id not in earlier]
         verdict = check(rows, [a.record for a in own])
         verdict.duplicates += len(appended) - len(own)
+        verdict.lost = [event for event in verdict.lost if event not in self.given_up]
         return verdict, own, self._duplicated_bytes(appended, earlier)
 
     def _rows(self):

@@ -1,0 +1,98 @@
+"""Kafka is slower than the database, or away: memory stays bounded, WAL grows, alarms fire, everything comes in order."""
+from tests.chaos.relay_faults.alarms import Alarms
+from tests.chaos.relay_faults.faults import Happened, fault
+from tests.chaos.relay_faults.field import BROKERS, SLOT, expect, now
+from tests.chaos.relay_faults.rows_data import append, connect, key_of
+from tests.chaos.relay_faults.rows_kafka import start_all
+from tests.support.observe import wait_for
+
+GROUP = "Back-pressure"
+RETAINED = f"SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), confirmed_flush_lsn)::bigint FROM pg_replication_slots WHERE slot_name = '{SLOT}'"
+MIB = 1024 * 1024
+
+
+def retained(field):
+    return field.query(RETAINED)[0][0]
+
+
+@fault("kafka-away", "all brokers are away for ten minutes, and a transaction stays open for longer", GROUP, short=True, settle_seconds=600)
+def kafka_away(field):
+    """The short run: twenty seconds."""
+    relay, seconds = field.relay, 20 if field.short else 600
+    with connect(field) as connection, Alarms(relay, compressed=field.short) as alarms:
+        append(connection, key_of(field), 1, 100)
+        alarms.begin()
+        for name in BROKERS:
+            field.stack.part(name).kill()
+        began, committed, kept = now(), field.load.committed, retained(field)
+        peaks = []
+
+        def over():
+            peaks.append(relay.peak_mib())
+            return now() - began >= seconds
+        wait_for(over, "the time to pass", seconds + 30, every=1)
+        lag, grown = relay.value("relay_lag_seconds"), retained(field) - kept
+        commits = field.load.committed - committed
+        expect(commits > seconds, f"only {commits} commits went on")
+        expect(grown > 100 * commits, f"the WAL that is kept grew by {grown} bytes only")
+        expect(lag > 0.8 * seconds, f"relay_lag_seconds is {lag:.0f}")
+        fired = alarms.end(expected(seconds))
+        lifted = now()
+        start_all(field)
+        field.acknowledged(1, 120)
+        connection.commit()
+    return Happened(f"{seconds} s, {commits} commits went on, kept WAL grew by {grown / MIB:.1f} MiB, relay_lag_seconds {lag:.0f}; "
+                    f"peak {peaks[0]:.0f} MiB at its beginning, {peaks[-1]:.0f} MiB at its end; {fired}", lifted)
+
+
+def expected(seconds):
+    return ("CountersignRelayBehind", "CountersignRelayStandsStill") if seconds > 60 else ("CountersignRelayBehind",)
+
+
+@fault("slow-kafka", "every byte to and from Kafka takes 300 ms while 100,000 events are committed", GROUP, settle_seconds=300)
+def slow_kafka(field):
+    proxies = field.kafka_proxies.values()
+    for proxy in proxies:
+        proxy.delay = 0.3
+    before = field.relay.value("relay_queue_full_seconds_total")
+    generate(field, 100_000, "repeat('x', 400)")
+    began = now()
+    wait_for(lambda: field.relay.value("relay_queue_full_seconds_total") > before or now() - began > 60, "the queue to be full", 90)
+    waited = field.relay.value("relay_queue_full_seconds_total") - before
+    in_flight = field.relay.value("relay_in_flight")
+    expect(waited > 0, "the queue was never full")
+    for proxy in proxies:
+        proxy.delay = 0.0
+    return Happened(f"queue full for {waited:.1f} s so far, {in_flight:.0f} events in flight", now())
+
+
+def generate(field, count, pad="''"):
+    """So many events of eight keys in one transaction."""
+    field.execute(
+        "INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload) "
+        f"SELECT gen_random_uuid(), 'auth.log', '{key_of(field)}-' || i % 8, 'fault.tick', i / 8 + 1, "
+        f"json_build_object('n', i, 'pad', {pad})::text::json FROM generate_series(0, {count - 1}) i")
+
+
+@fault("million-rows", "a transaction of a million rows", GROUP, settle_seconds=400)
+def million_rows(field):
+    field.note_memory()
+    generate(field, 1_000_000)
+    lifted = now()
+    return Happened("1,000,000 rows in one commit", lifted)
+
+
+@fault("million-rows-killed", "kill -9 in the midst of a transaction of 300,000 rows", GROUP, killed=True, settle_seconds=400, peak_mib=128)
+def million_rows_killed(field):
+    """What Kafka has of it is left out by id: sixteen bytes each, and as much again while they are sorted."""
+    events = field.relay.value("relay_events_total")
+    generate(field, 300_000)
+    wait_for(lambda: field.relay.value("relay_events_total") - events > 100_000, "a third of it to arrive", 120)
+    field.note_memory()
+    field.relay.kill()
+    lifted = now()
+    field.relay.start()
+    wait_for(field.relay.leads, "the relay to lead", 60)
+    left_out = wait_for(lambda: (n := field.relay.value("relay_left_out_total")) > 50_000 and n, "events to be left out", 60) \
+        if field.delivery == "deduplicated" else 0
+    return Happened(f"killed with a third in Kafka; {left_out:.0f} events and more were left out at the second time", lifted)
