@@ -73,14 +73,14 @@ class Matrix:
         """A Result for each; a field that cannot be healed is made anew."""
         try:
             for number, fault in enumerate(faults, 1):
-                result = self._row(fault)
+                result = self.row(fault)
                 mark = {PASSED: "ok", FAILED: "FAILED", NOT_RUN: "not run"}[result.state]
                 self.say(f"{number:2}/{len(faults)} {mark:7} {fault.name:32} {summary(result)}")
                 yield result
         finally:
-            self._end_field()
+            self.close()
 
-    def _row(self, fault):
+    def row(self, fault):
         result = Result(fault.name, fault.group, fault.what)
         began = time.monotonic()
         try:
@@ -145,13 +145,13 @@ class Matrix:
                 return self.field
             except Exception as error:   # an old row's wreck must not fail this one
                 self.say(f"the stack is made anew: {error}")
-                self._end_field()
+                self.close()
         self.field = Field(self.run_dir, self.seed, self.delivery, self.say)
         self.field.short = self.short
         self.field.start()
         return self.field
 
-    def _end_field(self):
+    def close(self):
         field, self.field = self.field, None
         if field:
             field.stop()

@@ -10,10 +10,10 @@ GROUP = "The relay dies"
 STAGES = (  # point, passes before it, what it means, in the short run
     ("after_read", (100, 400), "after a row was read, before it is produced", False),
     ("after_produce", (100, 400), "after produce, before the acknowledgement; most often inside a transaction", True),
-    ("after_delivery", (100, 400), "after an acknowledgement, before it is counted", True),
+    ("after_delivery", (100, 400), "after an acknowledgement, before it is counted", False),
     ("before_checkpoint", (2, 5), "before a checkpoint is written", False),
     ("after_checkpoint", (2, 5), "after a checkpoint, before the slot is confirmed", False),
-    ("before_confirm", (5, 30), "before the slot is confirmed", True),
+    ("before_confirm", (5, 30), "before the slot is confirmed", False),
     ("after_confirm", (5, 30), "after the slot is confirmed", False),
 )
 
@@ -81,7 +81,7 @@ def killed_again_and_again(field):
     return Happened(f"{times} kills", lifted)
 
 
-@fault("killed-standby-takes-over", "kill -9 of the leader while another stands by", GROUP, short=True, killed=True)
+@fault("killed-standby-takes-over", "kill -9 of the leader while another stands by", GROUP, killed=True)
 def standby_takes_over(field):
     standby = field.with_standby()
     field.acknowledged()

@@ -20,7 +20,7 @@ def brokers(field):
     return list(field.kafka_proxies.values())
 
 
-@fault("network-cut", "all TCP connections to PostgreSQL and Kafka are reset, five times", GROUP, short=True)
+@fault("network-cut", "all TCP connections to PostgreSQL and Kafka are reset, five times", GROUP)
 def cut(field):
     connections = 0
     for _ in range(5):
@@ -45,7 +45,7 @@ def refused(field):
     return Happened(f"{attempts} attempts refused", lifted)
 
 
-@fault("postgres-silent", f"nothing passes to or from PostgreSQL for {STOPPED} s: wal_sender_timeout is hit", GROUP, short=True)
+@fault("postgres-silent", f"nothing passes to or from PostgreSQL for {STOPPED} s: wal_sender_timeout is hit", GROUP)
 def postgres_silent(field):
     said = log_of(field)
     field.postgres_proxy.hang("to_server", "to_client")

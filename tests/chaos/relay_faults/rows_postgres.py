@@ -4,7 +4,7 @@ import shutil
 import signal
 
 from deploy.dev.part import Part
-from tests.chaos.relay_faults.faults import Happened, fault
+from tests.chaos.relay_faults.faults import Happened, NotRun, fault
 from tests.chaos.relay_faults.field import SLOT, drop_slot, expect, now
 from tests.support.observe import wait_for
 
@@ -74,7 +74,7 @@ def walsender_killed(field):
     return Happened("its log has the signal and the restart of all server processes", lifted)
 
 
-@fault("walsender-ended", "pg_terminate_backend of the walsender, five times", GROUP, short=True)
+@fault("walsender-ended", "pg_terminate_backend of the walsender, five times", GROUP)
 def walsender_ended(field):
     before = field.relay.value("relay_reconnects_total")
     for _ in range(5):
@@ -121,6 +121,11 @@ def promoted(field):
     wait_for(lambda: field.relay.value("relay_rebuilds_total") == 1, "the rebuild")
     back(field)
     return Happened("a new timeline, one rebuild from the tables (CountersignRelayRebuilds)", lifted)
+
+
+@fault("promoted-with-slot", "a standby with a synchronised failover slot is promoted", GROUP)
+def promoted_with_slot(_field):
+    raise NotRun("PostgreSQL 17: documented, not run")
 
 
 @fault("promoted-behind", "a standby that lacks what Kafka has is promoted", GROUP, idle=True, unlike=("at_least_once",))

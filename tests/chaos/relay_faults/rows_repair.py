@@ -1,4 +1,5 @@
 """The relay's place, the tables or the whole database are not what they were."""
+import os
 import subprocess
 
 from deploy.dev.postgres import DATABASE, OWNER, server_programs
@@ -128,7 +129,6 @@ def restored(field):
 
 def database(field, program, *words):
     """A program of PostgreSQL; the password by environment, where no process list shows it."""
-    import os
     part = field.stack.part("postgres")
     done = subprocess.run([server_programs() / program, "-h", "127.0.0.1", "-p", str(field.stack.ports.get("postgres")), "-U", OWNER,
                            *map(str, words)], capture_output=True, text=True, check=False,

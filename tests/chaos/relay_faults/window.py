@@ -18,7 +18,6 @@ class Appended:
     record: Record
     written: float
     appended: float
-    key_is_null: bool = False
 
 
 class Window:
@@ -27,6 +26,7 @@ class Window:
     def __init__(self, field, prefix, tables=("auth.event_log",)):
         self.field, self.prefix = field, prefix
         self.tables = list(tables)
+        self.selects = []   # further queries of all columns of a Row but the last
         self.topics = list(TOPICS)
         self.given_up = set()       # ids of committed events that an operator skipped
         self.only_in_kafka = set()  # ids of events that a promoted standby no longer has
@@ -50,6 +50,8 @@ class Window:
         found = []
         for table in self.tables:
             found += [Row(*row, table) for row in self.field.query(ROWS.format(table=table), self.prefix)]
+        for select in self.selects:
+            found += [Row(*row, select) for row in self.field.query(select)]
         return found
 
     def _earlier(self, strangers):
@@ -108,11 +110,12 @@ class Window:
 def appended_of(message):
     headers = headers_of(message)
     key = message.key()
-    record = Record(message.topic(), message.partition(), message.offset(), "" if key is None else key.decode(),
-                    headers.get("ce_id", ""), headers.get("ce_type", ""), int(headers.get("ce_sequence", 0)),
-                    message.value().decode())
+    # Without a key there is no order: each such event is a key of its own.
+    record = Record(message.topic(), message.partition(), message.offset(),
+                    f"no key {headers.get('ce_id')}" if key is None else key.decode(), headers.get("ce_id", ""),
+                    headers.get("ce_type", ""), int(headers.get("ce_sequence", 0)), message.value().decode())
     written = micros_of(headers["ce_time"]) / 1e6 if "ce_time" in headers else 0.0
-    return Appended(record, written, message.timestamp()[1] / 1e3 + 0.0005, key is None)
+    return Appended(record, written, message.timestamp()[1] / 1e3 + 0.0005)
 
 
 def recovery(appended, lifted):
