@@ -23,8 +23,7 @@ class Fault:
     what: str
     run: typing.Callable
     short: bool = False           # part of `make test`
-    killed: bool = False          # a relay dies: delivery at_least_once may double its queue
-    duplicates: str = NEVER       # at levels without Kafka transactions
+    duplicates: str = NEVER       # with delivery: deduplicated
     prepare: typing.Callable = None   # before the row's window opens and its load begins
     idle: bool = False            # without the usual load
     settle_seconds: int = 120

@@ -3,7 +3,7 @@ import dataclasses
 import time
 import traceback
 
-from tests.chaos.relay_faults.faults import FAULTS, NEVER, Happened, NotRun
+from tests.chaos.relay_faults.faults import FAULTS, NEVER, QUEUE, Happened, NotRun
 from tests.chaos.relay_faults.field import Field
 from tests.chaos.relay_faults.window import QUEUE_BYTES, Window, recovery
 # Each adds its rows to FAULTS, in the order of the report.
@@ -136,7 +136,7 @@ class Matrix:
     def _duplicates(self, fault):
         if self.delivery == "transactional":
             return NEVER
-        return "at most the queue" if fault.killed and self.delivery == "at_least_once" else fault.duplicates
+        return QUEUE if self.delivery == "at_least_once" else fault.duplicates
 
     def _healed(self):
         if self.field:

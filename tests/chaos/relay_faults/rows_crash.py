@@ -62,14 +62,15 @@ def stage(point, passes, what, short):
         with dying(field, f"{point}:{number}") as seen:
             pass
         return Happened(*seen)
-    fault(f"killed-{point.replace('_', '-')}", f"kill -9 {what}", GROUP, short=short, killed=True)(run)
+    fault(f"killed-{point.replace('_', '-')}", f"kill -9 {what}", GROUP, short=short,
+          unlike=("at_least_once",) if "checkpoint" in point else ())(run)
 
 
 for row in STAGES:
     stage(*row)
 
 
-@fault("killed-again-and-again", "kill -9 at ten moments, each after some hundred events", GROUP, killed=True)
+@fault("killed-again-and-again", "kill -9 at ten moments, each after some hundred events", GROUP)
 def killed_again_and_again(field):
     chance, times = field.chance("again"), 10
     for _ in range(times):
@@ -81,7 +82,7 @@ def killed_again_and_again(field):
     return Happened(f"{times} kills", lifted)
 
 
-@fault("killed-standby-takes-over", "kill -9 of the leader while another stands by", GROUP, killed=True)
+@fault("killed-standby-takes-over", "kill -9 of the leader while another stands by", GROUP)
 def standby_takes_over(field):
     standby = field.with_standby()
     field.acknowledged()
@@ -160,7 +161,7 @@ def stage_of_rebuild(point, passes, what):
             pass
         wait_for(lambda: field.relay.value("relay_rebuilds_total") == 1, "the rebuild to begin again")
         return Happened(*seen)
-    fault(f"rebuild-{point.replace('_', '-')}", f"slot dropped, then kill -9 {what}", GROUP, killed=True,
+    fault(f"rebuild-{point.replace('_', '-')}", f"slot dropped, then kill -9 {what}", GROUP,
           unlike=("at_least_once",))(run)
 
 

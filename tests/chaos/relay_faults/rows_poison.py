@@ -1,5 +1,6 @@
 """What Kafka refuses for good: its key is parked, everything else goes on."""
-from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, NewTopic, ResourcePatternType, ResourceType)
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, NewTopic, ResourcePatternType,
+                                   ResourceType)
 
 from tests.chaos.relay_faults.faults import Happened, fault
 from tests.chaos.relay_faults.field import expect, now
@@ -112,7 +113,7 @@ def killed_while(point, what, decided):
         field.window.given_up.add(event)
         released(field)
         return Happened(seen, lifted)
-    fault(f"parking-{point.replace('_', '-')}", f"kill -9 {what}", GROUP, killed=True)(run)
+    fault(f"parking-{point.replace('_', '-')}", f"kill -9 {what}", GROUP)(run)
 
 
 killed_while("before_park", "before a key is parked", decided=False)

@@ -7,7 +7,8 @@ from tests.chaos.relay_faults.rows_kafka import start_all
 from tests.support.observe import wait_for
 
 GROUP = "Back-pressure"
-RETAINED = f"SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), confirmed_flush_lsn)::bigint FROM pg_replication_slots WHERE slot_name = '{SLOT}'"
+RETAINED = ("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), confirmed_flush_lsn)::bigint FROM pg_replication_slots "
+            f"WHERE slot_name = '{SLOT}'")
 MIB = 1024 * 1024
 
 
@@ -82,7 +83,7 @@ def million_rows(field):
     return Happened("1,000,000 rows in one commit", lifted)
 
 
-@fault("million-rows-killed", "kill -9 in the midst of a transaction of 300,000 rows", GROUP, killed=True, settle_seconds=400, peak_mib=128)
+@fault("million-rows-killed", "kill -9 in the midst of a transaction of 300,000 rows", GROUP, settle_seconds=400, peak_mib=128)
 def million_rows_killed(field):
     """What Kafka has of it is left out by id: sixteen bytes each, and as much again while they are sorted."""
     events = field.relay.value("relay_events_total")

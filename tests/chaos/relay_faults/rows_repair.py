@@ -58,7 +58,8 @@ def partition_detached(field):
     short = name.rpartition(".")[2]
     field.relay.stop()
     field.progress(50)
-    unread = field.query("SELECT pg_current_wal_insert_lsn() - confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = %s", SLOT)[0][0]
+    (unread,) = field.query("SELECT pg_current_wal_insert_lsn() - confirmed_flush_lsn FROM pg_replication_slots "
+                            "WHERE slot_name = %s", SLOT)[0]
     expect(unread > 10_000, f"only {unread} bytes are unread")
     field.execute(f"BEGIN; ALTER TABLE auth.event_log DETACH PARTITION {name}; ALTER TABLE {name} RENAME TO detached_{short}; "
                   "SELECT auth.log_make(1); COMMIT")
