@@ -6,6 +6,7 @@ from tests.support.observe import wait_for
 
 GROUP = "The network"
 STOPPED = 6  # seconds: longer than the walsender's patience and the requests' time-out
+DELAY = 0.1  # seconds
 
 
 def hold(field, seconds=STOPPED):
@@ -105,18 +106,19 @@ def kafka_hangs(field, *directions):
     return Happened(f"{held:.0f} events in flight, none acknowledged", lifted)
 
 
-@fault("network-slow", f"every byte takes 100 ms each way, for {STOPPED} s", GROUP)
+@fault("network-slow", f"every byte takes {DELAY * 1000:.0f} ms each way, for {STOPPED} s", GROUP)
 def slow(field):
+    def acknowledged():
+        return [field.relay.value(f"relay_commit_to_ack_seconds_{part}") for part in ("sum", "count")]
     for proxy in field.proxies:
-        proxy.delay = 0.1
+        proxy.delay = DELAY
+    before = acknowledged()
     lifted = hold(field)
-    acknowledged = field.relay.value("relay_events_total")
-    field.acknowledged(50)
+    seconds, count = (after - earlier for after, earlier in zip(acknowledged(), before))
     for proxy in field.proxies:
         proxy.delay = 0.0
-    lag = field.relay.value("relay_commit_to_ack_seconds_sum")
-    expect(lag > 0 and acknowledged > 0, "nothing was measured")
-    return Happened("events still came", lifted)
+    expect(count > 100 and seconds / count > 2 * DELAY, f"{count:.0f} events took {seconds:.1f} s together")
+    return Happened(f"{seconds / count:.2f} s from commit to acknowledgement on average of {count:.0f} events", lifted)
 
 
 @fault("answers-lost", "a broker appends, and the connection is lost before its answer, ten times", GROUP, short=True)
