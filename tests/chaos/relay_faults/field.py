@@ -240,6 +240,9 @@ class Field:
             self.relay.stop()
         self.relay.build, self.relay.namespace = "release", None
         self.relay.environment.clear()
+        if self.query("SELECT 1 FROM relay.parked LIMIT 1"):   # a red row's, which no later row shall meet
+            self.relay.stop()
+            self.execute("DELETE FROM relay.parked")
         if not self.relay.running():
             self.relay.start()
         wait_for(self.relay.leads, "the relay to lead", 60)

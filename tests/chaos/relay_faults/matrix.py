@@ -127,6 +127,8 @@ class Matrix:
             wrong.append(f"{verdict.duplicates} duplicates, but none is allowed")
         if duplicated_bytes > QUEUE_BYTES:
             wrong.append(f"{duplicated_bytes} bytes came twice: more than the queue")
+        if parked := self.field.query("SELECT key, reason FROM relay.parked"):
+            wrong.append(f"{len(parked)} keys are parked: {parked[0]}")
         if waited is None:
             wrong.append("nothing that was written after the fault arrived")
         if result.peak_mib > (fault.peak_mib or BOUND_MIB):

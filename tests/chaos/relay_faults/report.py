@@ -38,7 +38,7 @@ def versions():
 
 
 def write(levels, file, bound, keys):
-    """levels: {delivery: {"seed":, "command":, "versions":, "rows": [...]}}"""
+    """levels: {delivery: {"seed":, "short":, "versions":, "rows": [...]}}"""
     first = next(iter(levels.values()))
     text = HEAD.format(bound=bound, keys=keys, **first["versions"])
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -48,8 +48,9 @@ def write(levels, file, bound, keys):
 def section(name, level):
     rows = level["rows"]
     states = [row["state"] for row in rows]
+    command = f"python -m tests.chaos.relay_faults.run{' --short' * level['short']} --delivery {name} --seed {level['seed']}"
     lines = [f"## delivery: {name}", "", f"{states.count('passed')} passed, {states.count('failed')} failed, "
-             f"{states.count('not run')} not run. Seed `{level['seed']}`; `{level['command']}` repeats it.", ""]
+             f"{states.count('not run')} not run. `{command}` repeats it.", ""]
     for group in dict.fromkeys(fault.group for fault in FAULTS):
         inside = [row for row in rows if row["group"] == group]
         if inside:

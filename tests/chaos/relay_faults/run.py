@@ -3,7 +3,8 @@
 usage: python -m tests.chaos.relay_faults.run [--short] [--seed N] [--only NAME...] [--delivery LEVEL...] [--list]
 
 Exit code 0: every row that was run holds; 1: one does not; 130: interrupted. Nothing is left running.
-Results are kept as JSON below .run/relay-faults, and --report writes the report from those of all levels.
+Results are kept as JSON below .run/relay-faults, by level; those of the same seed are kept together. --report
+writes the report from those of all levels.
 """
 import argparse
 import dataclasses
@@ -57,11 +58,20 @@ def run_level(delivery, faults, arguments, seed):
 
 
 def keep(delivery, results, arguments, seed):
-    words = ["--short"] * arguments.short + (["--only", *arguments.only] if arguments.only else [])
-    command = " ".join(["python -m tests.chaos.relay_faults.run", *words, f"--delivery {delivery} --seed {seed}"])
-    kept = {"delivery": delivery, "seed": seed, "command": command, "versions": report.versions(),
-            "rows": [dataclasses.asdict(result) for result in results]}
-    (arguments.run_dir / f"{delivery}.json").write_text(json.dumps(kept, indent=1))
+    """Rows of an earlier run of the same seed stay, unless they were run again: each row has a seed of its own."""
+    file = arguments.run_dir / f"{delivery}.json"
+    kept = {"delivery": delivery, "seed": seed, "short": arguments.short, "versions": report.versions()}
+    rows = {row["name"]: row for row in earlier(file, kept)}
+    rows.update({result.name: dataclasses.asdict(result) for result in results})
+    order = [fault.name for fault in matrix.FAULTS if fault.name in rows]
+    file.write_text(json.dumps({**kept, "rows": [rows[name] for name in order]}, indent=1))
+
+
+def earlier(file, kept):
+    if not file.exists():
+        return []
+    before = json.loads(file.read_text())
+    return before.pop("rows") if {name: before.get(name) for name in kept} == kept else []
 
 
 def main(words=None):
