@@ -2,6 +2,8 @@
 import dataclasses
 import typing
 
+# Where the relay reads topics: beside its own 64 MiB what the client fetches ahead, at most 64 MiB, and the ids.
+READING = 160
 NEVER, QUEUE = "never", "at most the queue"   # duplicates of one id
 
 
@@ -27,7 +29,7 @@ class Fault:
     prepare: typing.Callable = None   # before the row's window opens and its load begins
     idle: bool = False            # without the usual load
     settle_seconds: int = 120
-    peak_mib: int = 0             # bound of the relay's memory; 0: the general one
+    peak_mib: int = 64            # bound of the relay's memory
     unlike: tuple = ()            # levels that promise something else for it
 
 

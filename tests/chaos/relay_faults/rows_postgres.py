@@ -4,7 +4,7 @@ import shutil
 import signal
 
 from deploy.dev.part import Part
-from tests.chaos.relay_faults.faults import Happened, NotRun, fault
+from tests.chaos.relay_faults.faults import READING, Happened, NotRun, fault
 from tests.chaos.relay_faults.field import SLOT, drop_slot, expect, now
 from tests.support.observe import wait_for
 
@@ -128,7 +128,7 @@ def promoted_with_slot(_field):
     raise NotRun("PostgreSQL 17: documented, not run")
 
 
-@fault("promoted-behind", "a standby that lacks what Kafka has is promoted", GROUP, idle=True, unlike=("at_least_once",))
+@fault("promoted-behind", "a standby that lacks what Kafka has is promoted", GROUP, idle=True, peak_mib=READING, unlike=("at_least_once",))
 def promoted_behind(field):
     prefix, postgres = f"{field.name}-", field.stack.part("postgres")
     copy = field.run_dir / "standby"

@@ -1,6 +1,6 @@
 """Kafka is slower than the database, or away: memory stays bounded, WAL grows, alarms fire, everything comes in order."""
 from tests.chaos.relay_faults.alarms import Alarms
-from tests.chaos.relay_faults.faults import Happened, fault
+from tests.chaos.relay_faults.faults import READING, Happened, fault
 from tests.chaos.relay_faults.field import BROKERS, SLOT, expect, now
 from tests.chaos.relay_faults.rows_data import append, connect, key_of
 from tests.chaos.relay_faults.rows_kafka import start_all
@@ -83,7 +83,7 @@ def million_rows(field):
     return Happened("1,000,000 rows in one commit", lifted)
 
 
-@fault("million-rows-killed", "kill -9 in the midst of a transaction of 300,000 rows", GROUP, settle_seconds=400, peak_mib=128)
+@fault("million-rows-killed", "kill -9 in the midst of a transaction of 300,000 rows", GROUP, settle_seconds=400, peak_mib=READING)
 def million_rows_killed(field):
     """What Kafka has of it is left out by id: sixteen bytes each, and as much again while they are sorted."""
     events = field.relay.value("relay_events_total")

@@ -3,7 +3,7 @@ import os
 import subprocess
 
 from deploy.dev.postgres import DATABASE, OWNER, server_programs
-from tests.chaos.relay_faults.faults import Happened, fault
+from tests.chaos.relay_faults.faults import READING, Happened, fault
 from tests.chaos.relay_faults.field import SLOT, drop_slot, expect, now
 from tests.chaos.relay_faults.rows_postgres import back
 from tests.support.observe import wait_for
@@ -96,7 +96,7 @@ def sequence_restarted(field):
     return Happened(f"ids went from {before} back to 1", lifted)
 
 
-@fault("restored", "the database is dumped and restored into a new cluster", GROUP, idle=True, unlike=ONLY_CHECKPOINTS)
+@fault("restored", "the database is dumped and restored into a new cluster", GROUP, idle=True, peak_mib=READING, unlike=ONLY_CHECKPOINTS)
 def restored(field):
     prefix, postgres, dump = f"{field.name}-", field.stack.part("postgres"), field.run_dir / "dump.sql"
 

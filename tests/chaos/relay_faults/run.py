@@ -97,7 +97,7 @@ def main(words=None):
         print(error, file=sys.stderr)
         return 1
     if arguments.report:
-        report.write(report.load(arguments.run_dir, matrix.LEVELS), arguments.report, matrix.BOUND_MIB, storm.KEYS)
+        report.write(report.load(arguments.run_dir, matrix.LEVELS), arguments.report, storm.KEYS)
         print(f"report: {arguments.report}", flush=True)
     return 0 if all(good) else 1
 

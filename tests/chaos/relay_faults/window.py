@@ -9,7 +9,8 @@ from tests.support.observe import TOPICS, headers_of
 
 QUEUE_BYTES = 16 * 1024 * 1024  # the relay's kafka.queue
 ROWS = ("SELECT row_number() OVER (ORDER BY occurred_at, id), event_id::text, topic, key, type, seq, payload::text "
-        "FROM {table} WHERE starts_with(key, %s)")
+        "FROM ({tables}) AS log WHERE starts_with(key, %s)")
+COLUMNS = "SELECT id, occurred_at, event_id, topic, key, type, seq, payload FROM"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +48,8 @@ class Window:
         return verdict, own, self._duplicated_bytes(appended, earlier)
 
     def _rows(self):
-        found = []
-        for table in self.tables:
-            found += [Row(*row, table) for row in self.field.query(ROWS.format(table=table), self.prefix)]
+        tables = " UNION ALL ".join(f"{COLUMNS} {table}" for table in self.tables)
+        found = [Row(*row) for row in self.field.query(ROWS.format(tables=tables), self.prefix)]
         for select in self.selects:
             found += [Row(*row, select) for row in self.field.query(select)]
         return found
