@@ -50,21 +50,38 @@ def expected(seconds):
     return ("CountersignRelayBehind", "CountersignRelayStandsStill") if seconds > 60 else ("CountersignRelayBehind",)
 
 
-@fault("slow-kafka", "every byte to and from Kafka takes 300 ms while 100,000 events are committed", GROUP, settle_seconds=300)
+@fault("slow-kafka", "Kafka stands still five times while 200,000 events wait: the queue is full each time", GROUP, settle_seconds=300)
 def slow_kafka(field):
     proxies = field.kafka_proxies.values()
+    before, most = field.relay.value("relay_queue_full_seconds_total"), 0
+    field.progress(1)
     for proxy in proxies:
-        proxy.delay = 0.3
-    before = field.relay.value("relay_queue_full_seconds_total")
-    generate(field, 100_000, "repeat('x', 400)")
-    began = now()
-    wait_for(lambda: field.relay.value("relay_queue_full_seconds_total") > before or now() - began > 60, "the queue to be full", 90)
+        proxy.hang("to_server", "to_client")
+    generate(field, 200_000, "repeat('x', 400)")
+    for _ in range(5):
+        most = max(most, full(field))
+        for proxy in proxies:
+            proxy.hang()
+        field.acknowledged(5_000)
+        for proxy in proxies:
+            proxy.hang("to_server", "to_client")
+    for proxy in proxies:
+        proxy.hang()
+    lifted = now()
+    wait_for(lambda: field.relay.value("relay_queue_full_seconds_total") > before, "the full queue to be counted")
     waited = field.relay.value("relay_queue_full_seconds_total") - before
-    in_flight = field.relay.value("relay_in_flight")
-    expect(waited > 0, "the queue was never full")
-    for proxy in proxies:
-        proxy.delay = 0.0
-    return Happened(f"queue full for {waited:.1f} s so far, {in_flight:.0f} events in flight", now())
+    return Happened(f"queue full for {waited:.1f} s (relay_queue_full_seconds_total), at most {most:.0f} events in flight", lifted)
+
+
+def full(field):
+    """How many events are in flight when there are no more."""
+    seen = []
+
+    def stands():
+        seen.append(field.relay.value("relay_in_flight"))
+        return len(seen) > 5 and len(set(seen[-5:])) == 1 and seen[-1] > 5_000
+    wait_for(stands, "the queue to be full", 60, every=0.2)
+    return seen[-1]
 
 
 def generate(field, count, pad="''"):
