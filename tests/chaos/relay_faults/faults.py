@@ -4,6 +4,8 @@ import typing
 
 # Where the relay reads topics: beside its own 64 MiB what the client fetches ahead, at most 64 MiB, and the ids.
 READING = 160
+# With a full queue: kafka.queue counts 16 MiB of keys, values and headers, which take the client several times as much.
+FULL_QUEUE = 160
 NEVER, QUEUE = "never", "at most the queue"   # duplicates of one id
 
 
