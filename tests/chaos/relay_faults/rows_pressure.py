@@ -43,7 +43,6 @@ def kafka_away(field):
         start_all(field)
         field.acknowledged(1, 120)
         connection.commit()
-    return Happened(f"{seconds} s, {commits} commits went on, kept WAL grew by {grown / MIB:.0f} MiB, relay_lag_seconds {lag:.0f}; "
     return Happened(f"{seconds} s, {commits} commits went on, kept WAL grew by {grown / MIB:.0f} MiB, relay_lag_seconds {lag:.0f}; queue "
                     f"full with {in_flight:.0f} events: {memory_when_full:.0f} MiB then, {memory:.0f} MiB at the end; {fired}", lifted)
 
