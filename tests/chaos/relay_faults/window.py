@@ -1,9 +1,9 @@
 """What one row of the report is judged by: the rows of its keys, and everything Kafka got since the row began."""
 import dataclasses
+import datetime
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from bench.relay_live import micros_of
 from tests.chaos.ledger import Record, Row, check
 from tests.support.observe import TOPICS, headers_of
 
@@ -114,7 +114,7 @@ def appended_of(message):
     record = Record(message.topic(), message.partition(), message.offset(),
                     f"no key {headers.get('ce_id')}" if key is None else key.decode(), headers.get("ce_id", ""),
                     headers.get("ce_type", ""), int(headers.get("ce_sequence", 0)), message.value().decode())
-    written = micros_of(headers["ce_time"]) / 1e6 if "ce_time" in headers else 0.0
+    written = datetime.datetime.fromisoformat(headers["ce_time"]).timestamp() if "ce_time" in headers else 0.0
     return Appended(record, written, message.timestamp()[1] / 1e3 + 0.0005)
 
 
