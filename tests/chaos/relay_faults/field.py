@@ -25,6 +25,7 @@ CAUGHT_UP = ("SELECT coalesce(bool_and(confirmed_flush_lsn >= %s::pg_lsn), false
              f"WHERE slot_name = '{SLOT}'")
 KAFKA_SECRET = "kafka.relay_password"
 JAAS = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_relay="{}";'
+PATIENCE = 240  # seconds for a broker to start: three of them and all the rest on a machine that others use too
 TAKEOVER = 2  # seconds: the relay's takeover_after
 
 
@@ -146,6 +147,7 @@ class Field:
         self.kafka_proxies = {}
         for name in BROKERS:
             own, proxied, controller = ports.get(name), ports.get(f"{name}_proxied"), ports.get(f"{name}_controller")
+            self.stack.part(name).ready_seconds = PATIENCE
             proxy = self.kafka_proxies[name] = Proxy((host, 0), proxied, kafka=True)
             self.stack.part(name).settings.update({
                 "listeners": f"BROKER://127.0.0.1:{own},RELAY://127.0.0.1:{proxied},CONTROLLER://127.0.0.1:{controller}",
@@ -248,7 +250,7 @@ class Field:
         wait_for(self.relay.leads, "the relay to lead", 60)
         self.all_in_sync()
 
-    def all_in_sync(self, seconds=60):
+    def all_in_sync(self, seconds=PATIENCE):
         def full():
             topics = self.admin.list_topics(timeout=10).topics
             return all(len(p.isrs) == len(BROKERS) and p.leader >= 0
