@@ -101,7 +101,11 @@ def promote(field, data=None):
     field.query("SELECT pg_promote()")
     wait_for(lambda: field.query("SELECT NOT pg_is_in_recovery()")[0][0], "the promotion")
     drop_slot(field)
-    return field.query("SELECT timeline_id FROM pg_control_checkpoint()")[0][0]
+
+
+def timeline(field):
+    """By the name of the WAL file that is written."""
+    return int(field.query("SELECT pg_walfile_name(pg_current_wal_insert_lsn())")[0][0][:8], 16)
 
 
 def own(postgres):
@@ -115,7 +119,9 @@ def promoted(field):
     field.acknowledged()
     field.note_memory()
     field.relay.stop()
+    before = timeline(field)
     promote(field)
+    expect(timeline(field) > before, "the timeline is the old one")
     lifted = now()
     field.relay.start()
     wait_for(lambda: field.relay.value("relay_rebuilds_total") == 1, "the rebuild")
