@@ -1,4 +1,5 @@
 """Runs faults one after the other and judges each."""
+import collections
 import dataclasses
 import time
 import traceback
@@ -68,6 +69,7 @@ class Matrix:
         self.run_dir, self.seed, self.delivery, self.short = run_dir, seed, delivery, short
         self.plant, self.say = PLANTS.get(plant), say
         self.field = None
+        self.times = collections.Counter()   # how often each row was run
 
     def run(self, faults):
         """A Result for each; a field that cannot be healed is made anew."""
@@ -100,9 +102,11 @@ class Matrix:
         if fault.prepare:
             fault.prepare(field)
         field.settle()
-        prefix = f"{fault.name}-"
+        # Of this row and this run of it: no other's keys begin so.
+        self.times[fault.name] += 1
+        field.prefix = prefix = f"{fault.name}.{self.times[fault.name]}-"
         field.window = window = Window(field, prefix)
-        field.peak, field.name, field.load = 0.0, fault.name, field.write(prefix, f"{self.seed}-{fault.name}")
+        field.peak, field.name, field.load = 0.0, fault.name, field.write(prefix.removesuffix("-"), f"{self.seed}-{prefix}")
         field.relay.forget_peak()
         if fault.idle:
             happened = fault.run(field)

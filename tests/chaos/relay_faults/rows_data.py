@@ -16,7 +16,7 @@ INSERT = ("INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload)
 
 
 def key_of(field, number=0):
-    return f"{field.name}-own-{number}"
+    return f"{field.prefix}own-{number}"
 
 
 def append(connection, key, first, count, payload="{}"):
@@ -120,9 +120,9 @@ class OneKey(Writers):
 @fault("hot-key", "four connections write thousands of events of one key", GROUP)
 def hot_key(field):
     goal = 100 if field.short else 400
-    with OneKey(field.database, f"{field.seed}-hot", prefix=f"{field.name}-hot") as writers:
+    with OneKey(field.database, f"{field.seed}-hot", prefix=f"{field.prefix}hot") as writers:
         wait_for(lambda: writers.committed >= goal, "the writers", 60)
-    (count,) = field.query("SELECT count(*) FROM auth.event_log WHERE key = %s", f"{field.name}-hot-0")[0]
+    (count,) = field.query("SELECT count(*) FROM auth.event_log WHERE key = %s", f"{field.prefix}hot-0")[0]
     expect(count >= goal * 10, f"only {count} events")
     return Happened(f"{count} events of one key", now())
 

@@ -136,11 +136,11 @@ def promoted_with_slot(_field):
 
 @fault("promoted-behind", "a standby that lacks what Kafka has is promoted", GROUP, idle=True, peak_mib=READING, unlike=("at_least_once",))
 def promoted_behind(field):
-    prefix, postgres = f"{field.name}-", field.stack.part("postgres")
+    prefix, postgres = field.prefix, field.stack.part("postgres")
     copy = field.run_dir / "standby"
 
     def written(part):
-        with field.write(prefix, f"{field.seed}-{field.name}-{part}") as field.load:
+        with field.write(prefix.removesuffix("-"), f"{field.seed}-{field.name}-{part}") as field.load:
             field.progress()
 
     written("before")

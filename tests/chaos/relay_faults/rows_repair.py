@@ -98,10 +98,10 @@ def sequence_restarted(field):
 
 @fault("restored", "the database is dumped and restored into a new cluster", GROUP, idle=True, peak_mib=READING, unlike=ONLY_CHECKPOINTS)
 def restored(field):
-    prefix, postgres, dump = f"{field.name}-", field.stack.part("postgres"), field.run_dir / "dump.sql"
+    prefix, postgres, dump = field.prefix, field.stack.part("postgres"), field.run_dir / "dump.sql"
 
     def written(part):
-        with field.write(prefix, f"{field.seed}-{field.name}-{part}") as field.load:
+        with field.write(prefix.removesuffix("-"), f"{field.seed}-{field.name}-{part}") as field.load:
             field.progress()
 
     written("before")
