@@ -106,7 +106,8 @@ class Matrix:
         self.times[fault.name] += 1
         field.prefix = prefix = f"{fault.name}.{self.times[fault.name]}-"
         field.window = window = Window(field, prefix)
-        field.peak, field.name, field.load = 0.0, fault.name, field.write(prefix.removesuffix("-"), f"{self.seed}-{prefix}")
+        seed = f"{self.seed}-{fault.name}" + (f"-{self.times[fault.name]}" if self.times[fault.name] > 1 else "")
+        field.peak, field.name, field.load = 0.0, fault.name, field.write(prefix.removesuffix("-"), seed)
         field.relay.forget_peak()
         if fault.idle:
             happened = fault.run(field)
