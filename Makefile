@@ -51,6 +51,9 @@ test: build build-asan ## unit, PostgreSQL, Kafka, contract, end-to-end and shor
 test-full: build build-asan setup-full ## test, and the long runs: faults 30 min, TSan, fuzzing, Debezium
 	@tools/build.sh tsan
 	@$(PYTHON) -m tools.testing.run --full
+chaos-relay: build build-asan ## break the relay in every way, under load; writes a report; ONLY=row, SEED=, DELIVERY=
+	@$(PYTHON) -m tests.chaos.relay_faults.run $(if $(ONLY),--only $(ONLY),--report docs/reports/relay-faults.md) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(DELIVERY),--delivery $(DELIVERY))
 test-deps-up: setup ## PostgreSQL and Kafka alone, left running for tests by hand
 	@$(STACK) up --only postgres,kafka --run-dir .run/test-deps
 test-deps-down: ## stop them
@@ -107,6 +110,6 @@ docs: build ## print docs/configuration.md, errors.md, kafka-acls.md and the das
 release: setup-check ## make the current api/ the baseline that later changes must not break
 	@tools/checks/release.sh
 
-.PHONY: help docs setup demo up down build build-asan build-debug gen-pb install clean test test-deps-up test-deps-down test-full check \
+.PHONY: help docs setup chaos-relay demo up down build build-asan build-debug gen-pb install clean test test-deps-up test-deps-down test-full check \
   setup-check setup-full fmt bench bench-debezium run migrate-up migrate-down migrate-status kafka-topics kafka-consume \
   outbox-status img compose-up compose-down release

@@ -1,4 +1,4 @@
-"""A real single-node Kafka in KRaft mode on loopback."""
+"""A real Kafka in KRaft mode on loopback: one node, or several that are brokers and controllers both."""
 import pathlib
 import shutil
 import socket
@@ -14,9 +14,9 @@ POM = ROOT / "deploy/packages/maven/pom.xml"
 CLUSTER_ID = "Y291bnRlcnNpZ24tZGV2MA"
 
 PROPERTIES = """\
-node.id=1
+node.id={node}
 process.roles=broker,controller
-controller.quorum.voters=1@127.0.0.1:{controller}
+controller.quorum.voters={voters}
 listeners=BROKER://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=BROKER://127.0.0.1:{broker}
 controller.listener.names=CONTROLLER
@@ -26,13 +26,15 @@ log.dirs={data}
 auto.create.topics.enable=false
 num.partitions=1
 offsets.topic.num.partitions=1
-offsets.topic.replication.factor=1
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
+offsets.topic.replication.factor={replicas}
 transaction.state.log.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
 share.coordinator.state.topic.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=16777216
 log.segment.bytes=134217728
@@ -73,46 +75,67 @@ def answers_as_broker(host, port):
         return False
 
 
+def node_name(number):
+    return "kafka" if number == 1 else f"kafka_{number}"
+
+
 class Kafka(Part):
+    """One node of the cluster; `kafka` is the first, further ones are called kafka_2, kafka_3 ..."""
     name = "kafka"
     stop_seconds = 30
 
+    def __init__(self, stack, node=1):
+        self.node = node
+        self.name = node_name(node)
+        super().__init__(stack)
+
     def ports(self):
-        return ("kafka", "kafka_controller")
+        return (self.name, f"{self.name}_controller")
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.stack.ports.get('kafka')}"
+        """Of the whole cluster."""
+        return ",".join(f"127.0.0.1:{self.stack.ports.get(name)}" for name in self._nodes())
 
     def endpoints(self):
         return {"KAFKA_BROKERS": self.address}
 
     def prepare(self):
-        home = self.stack.run_dir / "kafka"
-        home.mkdir(parents=True, exist_ok=True)
-        data = home / "data"
+        self.home.mkdir(parents=True, exist_ok=True)
+        data, nodes = self.home / "data", self._nodes()
+        voters = ",".join(f"{number}@127.0.0.1:{self.stack.ports.get(f'{name}_controller')}"
+                          for number, name in enumerate(nodes, 1))
         properties = PROPERTIES.format(
-            broker=self.stack.ports.get("kafka"), controller=self.stack.ports.get("kafka_controller"), data=data)
+            node=self.node, voters=voters, broker=self.stack.ports.get(self.name),
+            controller=self.stack.ports.get(f"{self.name}_controller"), data=data,
+            replicas=min(3, len(nodes)), in_sync=2 if len(nodes) > 2 else 1)
         properties += "".join(f"{key}={value}\n" for key, value in self.settings.items())
-        (home / "server.properties").write_text(properties)
-        (home / "log4j2.xml").write_text(LOGGING)
+        (self.home / "server.properties").write_text(properties)
+        (self.home / "log4j2.xml").write_text(LOGGING)
         if not (data / "meta.properties").exists():
             shutil.rmtree(data, ignore_errors=True)
             formatted = subprocess.run(
                 [*self._java("-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool", "format", "--cluster-id",
-                 CLUSTER_ID, "--config", home / "server.properties"], capture_output=True, text=True, check=False)
+                 CLUSTER_ID, "--config", self.home / "server.properties"], capture_output=True, text=True, check=False)
             if formatted.returncode != 0:
-                raise StackError(f"kafka: format failed:\n{formatted.stdout}{formatted.stderr}")
+                raise StackError(f"{self.name}: format failed:\n{formatted.stdout}{formatted.stderr}")
 
     def command(self):
-        return [*self._java("-Xms256m", "-Xmx512m"), "kafka.Kafka", self.stack.run_dir / "kafka" / "server.properties"]
+        return [*self._java("-Xms256m", "-Xmx512m"), "kafka.Kafka", self.home / "server.properties"]
 
     def serves(self):
-        return answers_as_broker("127.0.0.1", self.stack.ports.get("kafka"))
+        return answers_as_broker("127.0.0.1", self.stack.ports.get(self.name))
+
+    @property
+    def home(self):
+        return self.stack.run_dir / self.name
+
+    def _nodes(self):
+        return [node_name(number) for number in range(1, self.stack.brokers + 1)]
 
     def _java(self, *options):
         java = shutil.which("java")
         if not java:
             raise StackError("kafka: no java is installed; `make setup` does that")
         return [java, *options, "-Xshare:auto", "-Djava.awt.headless=true",
-                f"-Dlog4j2.configurationFile={self.stack.run_dir / 'kafka' / 'log4j2.xml'}", "-cp", f"{jars()}/*"]
+                f"-Dlog4j2.configurationFile={self.home / 'log4j2.xml'}", "-cp", f"{jars()}/*"]

@@ -35,7 +35,7 @@ class Migrations(Step):
 
 class Topics(Step):
     name = "topics"
-    after = ("kafka",)
+    after = ("kafka", "kafka_2", "kafka_3")   # a topic's replicas need all brokers
 
     def run(self):
         # 3: an existing cluster has other settings than declared, and they were left alone.

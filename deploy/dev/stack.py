@@ -19,7 +19,7 @@ import sys
 import threading
 
 from deploy.dev import existing as existing_servers
-from deploy.dev.kafka import Kafka
+from deploy.dev.kafka import Kafka, node_name
 from deploy.dev.launch import run_in_order
 from deploy.dev.ports import Ports
 from deploy.dev.postgres import Postgres
@@ -44,10 +44,12 @@ class Stack:
     embedded:    children die with this program, whatever kills it
     existing:    variables that may name servers to use (DATABASE_URL, KAFKA_BROKERS)
     fresh:       begin with empty servers
+    brokers:     nodes of the Kafka cluster, parts kafka, kafka_2 ...; with three or more topics have three
+                 replicas, of which two must take a record
     """
 
     def __init__(self, run_dir=ROOT / ".run", only=None, build="release", settings=None, environment=None,
-                 embedded=True, existing=None, fresh=False):
+                 embedded=True, existing=None, fresh=False, brokers=1):
         self.run_dir = pathlib.Path(run_dir).resolve()
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self.build = ROOT / "build" / build
@@ -55,6 +57,7 @@ class Stack:
         self.environment = environment or {}
         self.embedded = embedded
         self.fresh = fresh
+        self.brokers = brokers
         self.giving_up = threading.Event()
         self.ports = Ports(self.run_dir)
         self.secrets = SecretStore(self.run_dir)
@@ -64,8 +67,9 @@ class Stack:
         if unknown:
             raise StackError(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
         self._all = {name: make(self) for name, make in PARTS.items()}
+        self._all.update({node_name(number): Kafka(self, number) for number in range(2, brokers + 1)})
         self._all.update(existing_servers.choose(existing or {}, self))
-        self.parts = {name: part for name, part in self._all.items() if not only or name in only}
+        self.parts = {name: part for name, part in self._all.items() if not only or name.partition("_")[0] in only}
         _reach_loopback_without_proxy()
 
     def part(self, name):
@@ -109,8 +113,8 @@ class Stack:
         if any(part.running() for part in self._all.values()):
             raise StackError("the stack is running")
         Postgres(self).remove_data()
-        for folder in ("kafka", "logs"):
-            shutil.rmtree(self.run_dir / folder, ignore_errors=True)
+        for folder in [*self.run_dir.glob("kafka*"), self.run_dir / "logs"]:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self):
         """Deletes the run folder and what belongs to it."""
@@ -153,7 +157,7 @@ class Stack:
 
     def _stop(self, parts):
         killed = []
-        servers = [part for part in parts if part.name in SERVERS]
+        servers = [part for part in parts if part.name.partition("_")[0] in SERVERS]
         for group in ([part for part in parts if part not in servers], servers):
             stopping = [part for part in group if part.running()]
             for part in stopping:

@@ -19,27 +19,30 @@ PAUSE = 0.2  # seconds between two tries: what is refused at once must not take 
 AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
-class Storm:
-    """Runs writers until stopped. Errors of a writer are expected: servers die under it."""
+class Writers:
+    """Commit and roll back events of some keys until stopped, each key's numbered without a gap. Errors are
+    expected: the server dies under them."""
 
-    def __init__(self, env, seed):
-        self.env = env
+    def __init__(self, database, seed, prefix="storm", writers=4, pause=0.0, long=0.02):
+        self.database = database
         self.seed = seed
-        self.committed = self.rolled_back = self.lives = self.interrupted = 0
+        self.prefix = prefix      # of the keys
+        self.committed = self.rolled_back = self.interrupted = 0
+        self._writers, self._pause = writers, pause   # seconds between two transactions of a writer
+        self._long = long         # of all transactions: how many stay open for seconds
         self._stop = threading.Event()
         self._over = 0  # when it was stopped
         self._lock = threading.Lock()
         self._threads = []
 
     def __enter__(self):
-        with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
+        with psycopg.connect(self.database, autocommit=True) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS public.storm_keys (key text PRIMARY KEY, seq bigint NOT NULL)")
             for number in range(KEYS):
-                connection.execute("INSERT INTO public.storm_keys VALUES (%s, 0) ON CONFLICT DO NOTHING", (f"storm-{number}",))
-        for number in range(4):
+                connection.execute("INSERT INTO public.storm_keys VALUES (%s, 0) ON CONFLICT DO NOTHING",
+                                   (f"{self.prefix}-{number}",))
+        for number in range(self._writers):
             self._launch(self._write_events, number)
-        for number in range(LIVES):
-            self._launch(self._live_lives, number)
         return self
 
     def __exit__(self, *_):
@@ -60,9 +63,10 @@ class Storm:
     def _write_events(self, chance):
         while not self._stop.is_set():
             try:
-                with psycopg.connect(self.env["DATABASE_URL"], connect_timeout=5) as connection:
+                with psycopg.connect(self.database, connect_timeout=5) as connection:
                     while not self._stop.is_set():
                         self._one_transaction(connection, chance)
+                        self._stop.wait(self._pause)
             except psycopg.Error:
                 self._count("interrupted")
                 time.sleep(0.1)
@@ -70,14 +74,14 @@ class Storm:
     def _one_transaction(self, connection, chance):
         keys = sorted(chance.sample(range(KEYS), chance.choice((1, 1, 1, 2, 5))))
         for number in keys:
-            key = f"storm-{number}"
+            key = f"{self.prefix}-{number}"
             for _ in range(chance.choice((1, 1, 3, 20))):
                 (seq,) = connection.execute(
                     "UPDATE public.storm_keys SET seq = seq + 1 WHERE key = %s RETURNING seq", (key,)).fetchone()
                 connection.execute(
                     "INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload) VALUES (%s, 'auth.log', %s, 'storm.tick', %s, %s)",
                     (uuid.UUID(int=chance.getrandbits(128), version=4), key, seq, f'{{"seq": {seq}, "pad": "{"x" * chance.randrange(400)}"}}'))
-        if chance.random() < 0.02:
+        if chance.random() < self._long:
             time.sleep(chance.uniform(1, 3))  # a long open transaction, on purpose
         if chance.random() < 0.2:
             connection.rollback()
@@ -85,6 +89,21 @@ class Storm:
         else:
             connection.commit()
             self._count("committed")
+
+
+class Storm(Writers):
+    """Writers, and people who sign up and in meanwhile."""
+
+    def __init__(self, env, seed):
+        super().__init__(env["DATABASE_URL"], seed)
+        self.env = env
+        self.lives = 0
+
+    def __enter__(self):
+        super().__enter__()
+        for number in range(LIVES):
+            self._launch(self._live_lives, number)
+        return self
 
     def _live_lives(self, _chance):
         auth = Auth(self.env["AUTH_GRPC"], timeout=5)

@@ -13,7 +13,7 @@ from deploy.dev.stack import ROOT, Stack
 from tests.support.sandbox import Sandbox
 
 # Called by CI itself, or of no other use than a long time.
-ELSEWHERE = {"test", "test-full", "check", "build-asan", "build-debug", "bench", "bench-debezium", "release"}
+ELSEWHERE = {"test", "test-full", "check", "build-asan", "build-debug", "bench", "bench-debezium", "chaos-relay", "release"}
 MAKE_FAILED = 2
 
 
