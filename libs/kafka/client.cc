@@ -30,7 +30,7 @@ bool IsLoopback(std::string_view host) {
 
 // Where the client goes, whom it trusts, and what the promises about events rest on: an operator's
 // own property must not change these unseen.
-constexpr std::array<std::string_view, 17> kNotForOperators = {
+constexpr std::array<std::string_view, 19> kNotForOperators = {
     "bootstrap.servers",
     "metadata.broker.list",
     "security.protocol",
@@ -48,6 +48,8 @@ constexpr std::array<std::string_view, 17> kNotForOperators = {
     "enable.auto.commit",
     "isolation.level",
     "group.id",
+    "transactional.id",
+    "transaction.timeout.ms",
 };
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include "libs/log/logger.h"
 #include "libs/pg/replication.h"
 #include "libs/pg/table_reader.h"
+#include "services/outbox-relay/domain/kafka_transaction.h"
 #include "services/outbox-relay/domain/outbox_row.h"
 #include "services/outbox-relay/domain/pgoutput.h"
 #include "services/outbox-relay/domain/progress.h"
@@ -88,9 +89,10 @@ class Relay {
   static constexpr std::chrono::milliseconds kCheckpointInterval{500};
   // How often an operator's wishes are asked for, while a key is parked.
   static constexpr std::chrono::milliseconds kParkingPoll{1'000};
-  // What a checkpoint's delivery is known by; no transaction is.
+  // What a checkpoint's delivery is known by; no transaction is. The second: whoever sent it waits
+  // for it.
   static constexpr std::uint64_t kCheckpointToken = UINT64_MAX;
-  static constexpr std::uint64_t kRebuildingToken = UINT64_MAX - 1;
+  static constexpr std::uint64_t kAwaitedToken = UINT64_MAX - 1;
   using SteadyTime = std::chrono::steady_clock::time_point;
   // An event that Kafka did not take yet. Its views point into the stream's last message, which
   // stays until the next one is read, and none is read before this one is gone.
@@ -218,6 +220,20 @@ class Relay {
   void ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_token& stop);
   [[nodiscard]] SeenEvents SeenOf(const std::string& topic);
 
+  // With delivery: transactional (relay_transaction.cc).
+  [[nodiscard]] bool Transactional() const { return settings_.promise == Promise::kTransactional; }
+  // False if it was stopped.
+  [[nodiscard]] bool FenceOthers(const std::stop_token& stop);
+  void BeginKafkaTransaction();
+  void EndKafkaTransactionIfDue();
+  // For rows of a table, which are no transaction.
+  void EndRowsIfDue();
+  void CommitWithCheckpoint(SteadyTime deadline = SteadyTime::max());
+  void CommitAlone(const Checkpoint& checkpoint);
+  void SendInTransaction(const Checkpoint& checkpoint);
+  void CommitKafkaTransaction(SteadyTime deadline = SteadyTime::max());
+  void GiveUpKafkaTransaction();
+
   void WriteCheckpointIfDue();
   [[nodiscard]] kafka::Produced Send(const Checkpoint& checkpoint, std::uint64_t token);
   void TakeSnapshotIfWanted();
@@ -242,6 +258,7 @@ class Relay {
   std::optional<TableCursor> cursor_;  // instead of stream_
   std::optional<pg::SystemIdentity> server_;
   Progress progress_;
+  KafkaTransaction transaction_;
   SnapshotTaker snapshots_;
   Parking parking_;
   SteadyTime parking_asked_;

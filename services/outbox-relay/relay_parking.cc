@@ -124,6 +124,8 @@ void Relay::ReleaseWanted(const std::stop_token& stop) {
 void Relay::ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_token& stop) {
   pg::ReplicationConnection reader(settings_.database);
   refused_topics_.erase(lane.topic);
+  progress_.BringOtherwise();
+  if (Transactional()) CommitWithCheckpoint();
   releasing_ = Releasing{.lane = lane, .seen = SeenOf(lane.topic), .brought = {}};
   const std::string commit_lsn = std::exchange(commit_lsn_, {});
   reader.BeginSnapshot();
@@ -142,6 +144,7 @@ void Relay::ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_
   if (!complete || !AwaitDeliveries(stop, SteadyTime::max())) {
     throw pg::ReplicationFault("parking", "stopped while a parked key was released");
   }
+  if (transaction_.open()) CommitKafkaTransaction();
   Failpoint("before_release");
   if (!releasing_->parked_again) {
     parking_.Release(lane, parked.wanted, releasing_->brought.size());

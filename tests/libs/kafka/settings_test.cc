@@ -91,7 +91,9 @@ TEST(ClientSettingsTest, KAF2_ThePropertiesOfTheOperatorCannotTakeThePromisesBac
                                                        {"delivery.timeout.ms", "1000"},
                                                        {"partitioner", "random"},
                                                        {"enable.auto.offset.store", "true"},
-                                                       {"isolation.level", "read_uncommitted"}};
+                                                       {"isolation.level", "read_uncommitted"},
+                                                       {"transactional.id", "mine"},
+                                                       {"transaction.timeout.ms", "1000"}};
   for (const auto& [name, value] : cases) {
     auto settings = At("127.0.0.1:9092");
     settings.properties = {{name, value}};
