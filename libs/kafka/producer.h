@@ -111,10 +111,9 @@ class Producer {
   [[nodiscard]] bool TryFenceOthers(std::chrono::milliseconds limit);
   // Waits for nobody.
   void BeginTransaction();
-  // From the first call on nothing more can be produced. False if the time is over, or at once
-  // while deliveries wait to be drained: ask again. Where it throws, the transaction may be
-  // committed nevertheless.
-  [[nodiscard]] bool TryCommit(std::chrono::milliseconds limit);
+  // When nothing is in flight. Where it throws, also because the time is over, the transaction may
+  // be committed nevertheless.
+  void Commit(std::chrono::milliseconds limit);
   // So that readers need not wait until the cluster aborts it. Forgets all deliveries; what cannot
   // be done is left to the cluster.
   void Abort(std::chrono::milliseconds limit);

@@ -85,6 +85,7 @@ void Relay::Run(const std::stop_token& stop) {
     milliseconds pause_max = kStreamPauseMax;
     std::string why;
     std::string cause;
+    bool too_long = false;
     try {
       Session(stop);
       continue;
@@ -104,6 +105,7 @@ void Relay::Run(const std::stop_token& stop) {
       why = fault.what();
       cause = fault.IsFenced() ? "fenced" : "kafka";
       pause_max = kProducerPauseMax;
+      too_long = transaction_.Overdue(SteadyClock::now());
       if (dynamic_cast<const kafka::FatalFault*>(&fault) != nullptr && !fault.IsFenced()) {
         NameTheRefused();
       }
@@ -115,6 +117,8 @@ void Relay::Run(const std::stop_token& stop) {
     if (SteadyClock::now() - begun > kSettled || std::exchange(parked_one_, false)) {
       pause = kFirstPause;
     }
+    // Each attempt leaves all of it in the topics.
+    if (too_long) pause = pause_max;
     logger_.Error("relaying was interrupted",
                   {{"cause", cause}, {"why", why}, {"pause_ms", pause.count()}});
     Pause(stop, pause);

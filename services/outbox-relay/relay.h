@@ -232,6 +232,7 @@ class Relay {
   void CommitAlone(const Checkpoint& checkpoint);
   void SendInTransaction(const Checkpoint& checkpoint);
   void CommitKafkaTransaction(SteadyTime deadline = SteadyTime::max());
+  void AwaitTransaction(SteadyTime deadline);
   void GiveUpKafkaTransaction();
 
   void WriteCheckpointIfDue();

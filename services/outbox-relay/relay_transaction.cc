@@ -19,7 +19,7 @@ constexpr milliseconds kReach{500};
 constexpr milliseconds kStep{200};
 // The transaction that an earlier relay left must be ended first.
 constexpr std::chrono::seconds kFenceLimit{30};
-constexpr std::chrono::seconds kCommitNews{5};
+constexpr std::chrono::seconds kFenceStep{2};
 constexpr milliseconds kAbortLimit{1'000};
 
 }  // namespace
@@ -28,7 +28,7 @@ constexpr milliseconds kAbortLimit{1'000};
 bool Relay::FenceOthers(const std::stop_token& stop) {
   if (!producer_->Reach(kReach)) throw TailFault("no kafka broker answers");
   const auto limit = SteadyClock::now() + kFenceLimit;
-  while (!producer_->TryFenceOthers(kStep)) {
+  while (!producer_->TryFenceOthers(kFenceStep)) {
     if (stop.stop_requested()) return false;
     if (SteadyClock::now() > limit) throw TailFault("kafka does not let this relay write");
   }
@@ -101,31 +101,29 @@ void Relay::SendInTransaction(const Checkpoint& checkpoint) {
 }
 
 void Relay::CommitKafkaTransaction(SteadyTime deadline) {
+  AwaitTransaction(deadline);
   Failpoint("before_commit");
-  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
-  const auto begun = SteadyClock::now();
-  bool told = false;
-  while (true) {
-    (void)producer_->Drain(on_delivery);
-    if (producer_->TryCommit(kStep)) break;
-    KeepSession();
-    observer_.Progress(progress_.acknowledgements(), seen_);
-    const auto now = SteadyClock::now();
-    if (now > deadline || transaction_.Overdue(now)) {
-      throw kafka::Fault(0, "kafka does not commit a transaction");
-    }
-    if (!told && now - begun > kCommitNews) {
-      told = true;
-      observer_.Trouble("kafka does not commit a transaction");
-    }
-  }
+  // This thread gives no sign of life meanwhile.
+  producer_->Commit(settings_.takeover_after / 2);
   Failpoint("after_commit");
-  if (told) observer_.Trouble({});
   progress_.TransactionEnded();
   for (const auto& made_visible : transaction_.Committed(SteadyClock::now())) {
     observer_.Acknowledged(made_visible.topic, made_visible.committed, made_visible.events);
   }
   observer_.KafkaTransaction(true);
+}
+
+// Until Kafka has everything that is in it.
+void Relay::AwaitTransaction(SteadyTime deadline) {
+  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
+  while (!producer_->Flush(kStep, on_delivery)) {
+    KeepSession();
+    observer_.Progress(progress_.acknowledgements(), seen_);
+    const auto now = SteadyClock::now();
+    if (now > deadline || transaction_.Overdue(now)) {
+      throw kafka::Fault(0, "kafka does not take all of a transaction in time");
+    }
+  }
 }
 
 // The next one is made by a new producer: what state this one is in cannot be told.
