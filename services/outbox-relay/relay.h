@@ -165,7 +165,8 @@ class Relay {
   // was stopped: the next start begins the rebuilding again.
   [[nodiscard]] bool Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint,
                              const std::stop_token& stop);
-  void MarkRebuilding(const Checkpoint& checkpoint);
+  // Before anything is done that would make the checkpoint before it untrue.
+  void WriteAhead(const Checkpoint& checkpoint);
   [[nodiscard]] bool RelayTable(pg::ReplicationConnection& connection, const pg::RowsSince& rows,
                                 const std::stop_token& stop);
   [[nodiscard]] bool RelayRow(const std::vector<Field>& fields, const std::stop_token& stop);

@@ -34,7 +34,7 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
                {{"slot", settings_.slot}, {"snapshot", settled.snapshot}});
   observer_.Rebuilding();
   // From here on the new slot must not be taken for one that has everything.
-  MarkRebuilding(checkpoint);
+  WriteAhead(checkpoint);
   if (connection.FindSlot(settings_.slot)) connection.DropSlot(settings_.slot);
   Failpoint("before_new_slot");
   const auto slot = connection.CreateSlotAndSnapshot(settings_.slot);
@@ -68,7 +68,7 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
   return true;
 }
 
-void Relay::MarkRebuilding(const Checkpoint& checkpoint) {
+void Relay::WriteAhead(const Checkpoint& checkpoint) {
   if (Transactional()) return CommitAlone(checkpoint);
   const auto produced = Send(checkpoint, kAwaitedToken);
   const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };

@@ -141,7 +141,13 @@ std::optional<Checkpoint> Relay::OwnCheckpoint() {
   // First: whoever asks a cluster that is away is kept waiting.
   if (!producer_->Reach(kReach)) throw TailFault("no kafka broker answers");
   TailReader reader(settings_.kafka.client);
-  return ReadCheckpoint(reader, settings_.checkpoint_topic, settings_.slot);
+  auto checkpoint = ReadCheckpoint(reader, settings_.checkpoint_topic, settings_.slot);
+  if (checkpoint && checkpoint->atomic && !Transactional()) {
+    // Not any more, as soon as this relay sends something.
+    checkpoint->atomic = false;
+    WriteAhead(*checkpoint);
+  }
+  return checkpoint;
 }
 
 Resumption Relay::Resume(const std::optional<Checkpoint>& checkpoint,

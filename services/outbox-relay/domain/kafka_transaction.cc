@@ -51,7 +51,8 @@ void KafkaTransaction::Lost() {
 
 bool KafkaTransaction::MustEnd(Time now, std::size_t in_flight) const {
   if (!open()) return false;
-  return in_flight == 0 || read_ <= separate_until_ || Age(now) >= kGathered;
+  const bool separate = separate_until_.value != 0 && read_ <= separate_until_;
+  return in_flight == 0 || separate || Age(now) >= kGathered;
 }
 
 }  // namespace countersign::relay

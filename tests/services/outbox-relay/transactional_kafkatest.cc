@@ -160,7 +160,9 @@ TEST_F(TransactionalTest, AndOneThatDeduplicatesGoesOnAfterIt) {
     AppendNumbers(topic.name(), 1, 10);
     AwaitConfirmed();
   }
+  EXPECT_TRUE(Newest().atomic);
   const auto relay = Start();
+  EXPECT_FALSE(Newest().atomic) << "said before anything is sent";
   AppendNumbers(topic.name(), 11, 20);
   AwaitConfirmed();
   EXPECT_EQ(Numbers(topic.Read()), UpTo(20));
@@ -282,6 +284,7 @@ TEST_F(TransactionalTest, ATransactionThatDoesNotFitIsGivenUpAndNamed) {
   const Topic topic(1);
   auto settings = Transactional();
   settings.kafka.transaction_timeout = 1'100ms;
+  settings.kafka.socket_timeout = 1s;
   settings.kafka.queue_messages = 2;
   const auto relay = Start(settings);
   AppendNumbers(topic.name(), 1, 40'000);

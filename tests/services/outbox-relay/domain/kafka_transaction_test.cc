@@ -129,6 +129,7 @@ INSTANTIATE_TEST_SUITE_P(Each, TransactionMutants,
                                          TransactionMutant::kChecksThePositionItConfirmed,
                                          TransactionMutant::kFencesNobody,
                                          TransactionMutant::kTakesEveryCheckpointForAtomic,
+                                         TransactionMutant::kLeavesItAtomicInAnotherMode,
                                          TransactionMutant::kSplitsATransaction));
 
 }  // namespace

@@ -20,6 +20,7 @@ enum class TransactionMutant : std::uint8_t {
   kChecksThePositionItConfirmed,
   kFencesNobody,
   kTakesEveryCheckpointForAtomic,
+  kLeavesItAtomicInAnotherMode,
   kSplitsATransaction,
 };
 
@@ -111,6 +112,7 @@ class TransactionWorld {
     Lsn commit;
     std::size_t partition = 0;
     Progress::Token token = 0;
+    int life = 0;  // of the relay that sent it
     Fate fate = Fate::kOpen;
   };
 
@@ -166,7 +168,8 @@ class TransactionWorld {
     on_their_way_.push_back({.event = message.event,
                              .commit = message.at,
                              .partition = message.partition,
-                             .token = progress_->AddEvent()});
+                             .token = progress_->AddEvent(),
+                             .life = crashes_});
   }
 
   void Append() {
@@ -181,6 +184,7 @@ class TransactionWorld {
     const auto& log = log_[partition];
     if (delivered_[partition] == log.size()) return;
     const auto offset = delivered_[partition]++;
+    if (log[offset].life != crashes_) return;
     (void)progress_->Acknowledge(log[offset].token, "topic", static_cast<int>(partition),
                                  static_cast<std::int64_t>(offset));
   }
@@ -272,6 +276,10 @@ class TransactionWorld {
     const Lsn slot = database_too ? confirmed_[random_() % confirmed_.size()] : confirmed_.back();
     confirmed_.push_back(slot);
     Resumption resumption{.from = slot, .seen_until = Lsn{lsn_}};
+    if (checkpoint_ && promise_ == Promise::kDeduplicated &&
+        mutant_ != TransactionMutant::kLeavesItAtomicInAnotherMode) {
+      checkpoint_->atomic = false;
+    }
     if (checkpoint_) {
       resumption.from = std::max(slot, checkpoint_->position);
       resumption.offsets = checkpoint_->offsets;
