@@ -2,16 +2,17 @@
 import contextlib
 import signal
 
+import psycopg
 import pytest
 from confluent_kafka import Producer
 
 from deploy.dev.stack import Stack
-from tests.chaos import standby_test
+from tests.chaos import parking_test, standby_test
 from tests.chaos.crash_points_test import armed
 from tests.chaos.ledger_test import ROOT
 from tests.chaos.standby_test import leads, ledger, progress
 from tests.support.event_writer import EventWriter
-from tests.support.observe import metric, query, wait_for
+from tests.support.observe import metric, query, records, wait_for
 
 TRANSACTIONAL = {"RELAY_DELIVERY": "transactional"}
 TRANSACTIONAL_ID = "countersign.relay.checkpoints/countersign"
@@ -44,7 +45,6 @@ def exactly_once(env):
 @contextlib.contextmanager
 def rolled_back(database):
     """Rows that nobody may ever see, written within the block and taken back at its end."""
-    import psycopg
     with psycopg.connect(database) as connection:
         connection.execute("INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload, headers) SELECT gen_random_uuid(), "
                            "'auth.log', 'nobody', 'test.tick', n, '{}', '{}' FROM generate_series(1, 500) n")
@@ -128,7 +128,6 @@ def test_I1_I2_I3_a_crash_of_postgresql(stack, env):
 
 def test_I1_I2_I3_one_transaction_of_postgresql_is_never_seen_in_part(stack, env):
     """A reader that looks all the time sees all 3,000 events or none."""
-    from tests.support.observe import records
     database = env["DATABASE_URL"]
     query(database, "WITH w AS (INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload, headers) SELECT gen_random_uuid(), "
           "'auth.log', 'big', 'test.tick', n, '{}', '{}' FROM generate_series(1, 3000) n RETURNING 1) SELECT count(*) FROM w")
@@ -139,3 +138,26 @@ def test_I1_I2_I3_one_transaction_of_postgresql_is_never_seen_in_part(stack, env
         return 3000 in seen
     wait_for(all_there, "the big transaction", 60, every=0)
     assert seen <= {0, 3000}
+
+
+# What parking and rebuilding leave in the log are rows that Kafka never gets: a stack of their own.
+@pytest.fixture(scope="module")
+def parking_stack():
+    with Stack(run_dir=ROOT / ".run" / "transactional_parking", only=("postgres", "kafka", "relay"), fresh=True, build="asan",
+               environment={"relay": TRANSACTIONAL}) as running:
+        yield running
+
+
+@pytest.mark.parametrize("point", ["before_park", "after_park"])
+def test_I1_I2_I3_killed_while_it_parks(parking_stack, point):
+    parking_test.test_I1_I2_I3_killed_while_it_parks(parking_stack, parking_stack.variables()["DATABASE_URL"], point)
+
+
+@pytest.mark.parametrize("point", ["after_begin", "after_begin:2", "before_commit:2", "after_commit:2", "after_produce:20", "before_release"])
+def test_I1_I2_I3_killed_while_it_releases(parking_stack, point):
+    parking_test.test_I1_I2_I3_killed_while_it_releases(parking_stack, parking_stack.variables()["DATABASE_URL"], point)
+
+
+@pytest.mark.parametrize("point", ["before_new_slot", "after_new_slot", "after_produce:20", "before_commit:2", "after_commit:2"])
+def test_I1_I2_I3_killed_while_it_rebuilds(parking_stack, point):
+    parking_test.test_I1_I2_I3_killed_while_it_rebuilds(parking_stack, parking_stack.variables()["DATABASE_URL"], point)
