@@ -171,7 +171,10 @@ bool Relay::Hold(const Obstacle& obstacle) {
 
 void Relay::OnDelivery(const kafka::Delivery& delivery) {
   if (!delivery.ok()) {
-    if (kafka::Fault(delivery.code, {}).IsFenced()) throw kafka::Fault(delivery.code, "fenced");
+    // A client that was shut out tells first of the events that it gave up for it.
+    if (Transactional()) (void)producer_->Drain([](const kafka::Delivery&) {});
+    if (const kafka::Fault fault(delivery.code, "fenced"); fault.IsFenced())
+      throw kafka::Fault(fault);
     transaction_.SeparateWhatWasRead();
     LogRefusal(delivery);
     SuspectRefused(delivery);
