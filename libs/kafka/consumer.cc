@@ -149,7 +149,7 @@ Consumer::Consumer(const ConsumerSettings& settings, RebalanceListener listener)
   set("enable.auto.commit", settings.group.empty() ? "false" : "true");
   number("auto.commit.interval.ms", settings.commit_interval.count());
   set("partition.assignment.strategy", "cooperative-sticky");
-  set("isolation.level", "read_committed");
+  set("isolation.level", settings.committed_only ? "read_committed" : "read_uncommitted");
   set("auto.offset.reset", ToSetting(settings.reset));
   number("session.timeout.ms", settings.session_timeout.count());
   number("heartbeat.interval.ms", std::max<std::int64_t>(1, settings.session_timeout.count() / 5));

@@ -33,6 +33,8 @@ struct ConsumerSettings {
   // How long a broker keeps a request it has no records for: longer is cheaper, and at_end comes
   // later.
   std::chrono::milliseconds fetch_wait{500};
+  // Records of transactions that were committed, and nothing behind the first one that is open.
+  bool committed_only = true;
 };
 
 // A record; views are valid as long as the Message lives. Movable.
@@ -64,8 +66,9 @@ inline constexpr std::int64_t kFirst = -2;
 inline constexpr std::int64_t kLast = -1;
 
 struct Watermarks {
-  std::int64_t low = 0;   // first offset that exists
-  std::int64_t high = 0;  // offset after the last record
+  std::int64_t low = 0;  // first offset that exists
+  // Offset after the last record; with committed_only, the first of an open transaction.
+  std::int64_t high = 0;
 };
 
 class Consumer {

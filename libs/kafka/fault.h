@@ -11,6 +11,9 @@ class Fault : public std::runtime_error {
   [[nodiscard]] int code() const { return code_; }
   // The broker refused our credentials or we its certificate.
   [[nodiscard]] bool IsAuthentication() const;
+  // Another producer of the same transactional id has come, or the cluster has ended our
+  // transaction by itself.
+  [[nodiscard]] bool IsFenced() const;
 
  private:
   int code_;

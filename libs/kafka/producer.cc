@@ -26,10 +26,17 @@ ConfHandle ProducerConf(const ProducerSettings& settings, ClientContext* context
   Set(conf.get(), "enable.idempotence", "true");
   Set(conf.get(), "acks", "all");
   Set(conf.get(), "max.in.flight.requests.per.connection", "5");
-  // After a refusal nothing later of the same key may pass: the producer dies instead.
-  Set(conf.get(), "enable.gapless.guarantee", "true");
-  // A record that timed out would be skipped and later ones sent: a hole in the order.
-  Set(conf.get(), "message.timeout.ms", "0");
+  if (settings.transactional_id.empty()) {
+    // After a refusal nothing later of the same key may pass: the producer dies instead.
+    Set(conf.get(), "enable.gapless.guarantee", "true");
+    // A record that timed out would be skipped and later ones sent: a hole in the order.
+    Set(conf.get(), "message.timeout.ms", "0");
+  } else {
+    // Either leaves a transaction that cannot be committed any more.
+    Set(conf.get(), "transactional.id", settings.transactional_id);
+    Set(conf.get(), "transaction.timeout.ms", Number(settings.transaction_timeout.count()));
+    Set(conf.get(), "message.timeout.ms", Number(settings.transaction_timeout.count() / 2));
+  }
   // The Java clients' partitioner, so that a key keeps its partition whoever writes.
   Set(conf.get(), "partitioner", "murmur2_random");
   Set(conf.get(), "queue.buffering.max.kbytes", Number(settings.queue_kbytes));

@@ -29,6 +29,10 @@ struct ProducerSettings {
   std::chrono::milliseconds request_timeout{2000};  // how long a broker may take to answer
   std::chrono::milliseconds socket_timeout{10'000};
   std::string compression = "none";  // none, lz4, zstd, gzip, snappy
+  // With a name every record belongs to a transaction: readers see all of it or nothing.
+  std::string transactional_id;
+  // The cluster aborts a transaction that is open for longer.
+  std::chrono::milliseconds transaction_timeout{60'000};
   // News that is no record's fate: brokers away, authentication refused. Called inside Drain.
   std::function<void(const Fault&)> on_error;
 };
@@ -98,6 +102,21 @@ class Producer {
              const std::function<void(const Delivery&)>& on_delivery);
 
   static constexpr std::chrono::milliseconds kTopicLookup{300};
+
+  // Transactions, with a transactional_id only (transactions.cc). What they throw, Fault and
+  // FatalFault, leaves this producer good for nothing but Abort: replace it.
+
+  // Shuts out every earlier producer of the same name and ends the transaction it left. False if
+  // the time is over: ask again. Once, before the first BeginTransaction.
+  [[nodiscard]] bool TryFenceOthers(std::chrono::milliseconds limit);
+  // Waits for nobody.
+  void BeginTransaction();
+  // When nothing is in flight. Where it throws, also because the time is over, the transaction may
+  // be committed nevertheless.
+  void Commit(std::chrono::milliseconds limit);
+  // So that readers need not wait until the cluster aborts it. Forgets all deliveries; what cannot
+  // be done is left to the cluster.
+  void Abort(std::chrono::milliseconds limit);
 
  private:
   enum class Partition : std::uint8_t { kFresh, kAwaited, kSettled };

@@ -24,6 +24,8 @@ std::string ToJson(const Checkpoint& checkpoint) {
                        {"offsets", checkpoint.settled->offsets}};
   }
   if (checkpoint.rebuilding) json["rebuilding"] = true;
+  if (checkpoint.atomic) json["atomic"] = true;
+  if (checkpoint.unordered) json["unordered"] = true;
   return json.dump();
 }
 
@@ -36,7 +38,9 @@ std::optional<Checkpoint> ParseCheckpoint(std::string_view json) {
                           .timeline = read.at("timeline").get<int>(),
                           .position = *position,
                           .offsets = read.at("offsets").get<Offsets>(),
-                          .rebuilding = read.value("rebuilding", false)};
+                          .rebuilding = read.value("rebuilding", false),
+                          .atomic = read.value("atomic", false),
+                          .unordered = read.value("unordered", false)};
     if (const auto settled = read.find("settled"); settled != read.end()) {
       checkpoint.settled = SettledPoint{.snapshot = settled->at("snapshot").get<std::string>(),
                                         .offsets = settled->at("offsets").get<Offsets>()};

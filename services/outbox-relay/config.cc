@@ -109,8 +109,17 @@ void BindSink(Config& config, config::Keys& keys) {
                  .max = "1s"});
   keys.Text("delivery", config.delivery,
             {.help = "at_least_once: events in flight at a crash come twice. deduplicated: a "
-                     "restarted relay leaves out what Kafka has.",
-             .only = {"at_least_once", "deduplicated"}});
+                     "restarted relay leaves out what Kafka has. transactional: readers that "
+                     "read committed records only see every event once, some tens of "
+                     "milliseconds later.",
+             .only = {"at_least_once", "deduplicated", "transactional"}});
+  keys.Duration("transaction_timeout", config.relay.kafka.transaction_timeout,
+                {.help = "With delivery: transactional, the longest that a transaction may stay "
+                         "open: a dead relay keeps readers waiting so long, and the biggest "
+                         "transaction of PostgreSQL must get into it. At most the brokers' "
+                         "transaction.max.timeout.ms.",
+                 .min = "10s",
+                 .max = "1h"});
   keys.Text("first_start", config.first_start,
             {.help = "Without slot and checkpoint: everything relays what the tables hold already, "
                      "now only what is committed from then on. at_least_once always begins now.",
@@ -139,6 +148,9 @@ std::string FaultOfTableSource(const Config& config) {
     return "source: table needs delivery: deduplicated, since where it stands is kept in "
            "checkpoint_topic";
   }
+  if (config.delivery == "transactional") {
+    return "source: table needs delivery: deduplicated: its batches are no transactions";
+  }
   if (config.relay.tables.empty()) return "source: table needs the names of the tables in tables";
   for (const auto& table : config.relay.tables) {
     if (!pg::ParseTableName(table)) return "tables: each is named schema.table";
@@ -147,6 +159,21 @@ std::string FaultOfTableSource(const Config& config) {
     return "source: table needs columns.id and columns.xid";
   }
   return {};
+}
+
+std::string FaultOfTransactions(const Config& config) {
+  if (config.delivery != "transactional") return {};
+  if (config.on_refusal == "park" &&
+      config.relay.park_after > config.relay.kafka.transaction_timeout / 2) {
+    return "park_after must be at most half of transaction_timeout: events that came before the "
+           "refused one wait in a transaction";
+  }
+  return {};
+}
+
+Promise PromiseOf(const std::string& delivery) {
+  if (delivery == "transactional") return Promise::kTransactional;
+  return delivery == "deduplicated" ? Promise::kDeduplicated : Promise::kAtLeastOnce;
 }
 
 }  // namespace
@@ -159,6 +186,7 @@ void Bind(Config& config, config::Keys& keys) {
   BindCanary(config, keys);
   keys.Check([&config] { return FaultOfTableSource(config); });
   keys.Check([&config] { return FaultOfCanary(config); });
+  keys.Check([&config] { return FaultOfTransactions(config); });
 }
 
 RelaySettings ToSettings(const Config& config) {
@@ -167,8 +195,7 @@ RelaySettings ToSettings(const Config& config) {
   settings.kafka.queue_kbytes = static_cast<int>(config.queue.bytes / 1024);
   settings.kafka.linger = config.linger;
   settings.source = config.source == "table" ? Source::kTable : Source::kWal;
-  settings.promise =
-      config.delivery == "deduplicated" ? Promise::kDeduplicated : Promise::kAtLeastOnce;
+  settings.promise = PromiseOf(config.delivery);
   settings.on_refusal = config.on_refusal == "park" ? OnRefusal::kPark : OnRefusal::kHold;
   settings.first_start =
       config.first_start == "everything" ? FirstStart::kEverything : FirstStart::kNow;

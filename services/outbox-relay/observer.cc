@@ -36,6 +36,12 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
                                         "Events not sent because their key is parked")),
       queue_full_seconds_(registry.AddCounter(
           "relay_queue_full_seconds_total", "Time the WAL was not read because Kafka was slower")),
+      committed_(registry.AddCounter("relay_kafka_transactions_total",
+                                     "Transactions in Kafka, with delivery: transactional",
+                                     {{"result", "committed"}})),
+      aborted_(registry.AddCounter("relay_kafka_transactions_total",
+                                   "Transactions in Kafka, with delivery: transactional",
+                                   {{"result", "aborted"}})),
       commit_to_ack_(registry.AddHistogram("relay_commit_to_ack_seconds",
                                            "From the commit in PostgreSQL to Kafka's "
                                            "acknowledgement",
@@ -58,7 +64,7 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
       [this] { return CheckpointAge(); });
 }
 
-void Observer::Acknowledged(std::string_view topic, Instant committed) {
+void Observer::Acknowledged(std::string_view topic, Instant committed, std::size_t events) {
   auto counter = events_.find(topic);
   if (counter == events_.end()) {
     const std::string name(topic);
@@ -68,11 +74,11 @@ void Observer::Acknowledged(std::string_view topic, Instant committed) {
                                                 "Events acknowledged by Kafka", {{"topic", name}}))
             .first;
   }
-  counter->second.Increment();
+  counter->second.Increment(static_cast<double>(events));
   ++acknowledged_;
   // The two clocks may differ a little when the database is another machine.
-  commit_to_ack_.Observe(
-      std::max(0.0, std::chrono::duration<double>(clock_.Now() - committed).count()));
+  const double took = std::max(0.0, Seconds(clock_.Now() - committed));
+  for (std::size_t i = 0; i < events; ++i) commit_to_ack_.Observe(took);
 }
 
 void Observer::Rebuilding() {

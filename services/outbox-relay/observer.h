@@ -19,7 +19,11 @@ class Observer {
  public:
   Observer(metrics::Registry& registry, const Clock& clock);
 
-  void Acknowledged(std::string_view topic, Instant committed);
+  // So many events of one transaction are in Kafka, where readers see them.
+  void Acknowledged(std::string_view topic, Instant committed, std::size_t events = 1);
+  // Kafka has an event in a transaction that is still open.
+  void Heard() { ++acknowledged_; }
+  void KafkaTransaction(bool committed) const { (committed ? committed_ : aborted_).Increment(); }
   void TransactionRead() const { transactions_.Increment(); }
   void Paused(bool paused) const { paused_.Set(paused ? 1 : 0); }
   // Of the relays of one slot, one leads.
@@ -59,6 +63,8 @@ class Observer {
   metrics::Counter rebuilds_;
   metrics::Counter left_waiting_;
   metrics::Counter queue_full_seconds_;
+  metrics::Counter committed_;
+  metrics::Counter aborted_;
   metrics::Histogram commit_to_ack_;
   metrics::Gauge in_flight_;
   metrics::Gauge lag_bytes_;

@@ -46,8 +46,13 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
         waiter_.Wake();
       }),
       progress_(settings_.promise),
+      transaction_(settings_.kafka.transaction_timeout),
       snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }),
       parking_(settings_.database, settings_.slot) {
+  if (Transactional()) {
+    // Whoever has the checkpoints of that name is the one that may write.
+    settings_.kafka.transactional_id = settings_.checkpoint_topic + "/" + settings_.slot;
+  }
   settings_.kafka.on_error = [this](const kafka::Fault& fault) {
     logger_.Warn("kafka trouble", {{"why", fault.what()}});
     if (fault.IsAuthentication()) refused_ = fault;
@@ -84,6 +89,7 @@ void Relay::Run(const std::stop_token& stop) {
     milliseconds pause_max = kStreamPauseMax;
     std::string why;
     std::string cause;
+    bool too_long = false;
     try {
       Serve(stop);
       continue;
@@ -101,9 +107,12 @@ void Relay::Run(const std::stop_token& stop) {
       Disconnect();
     } catch (const kafka::Fault& fault) {
       why = fault.what();
-      cause = "kafka";
+      cause = fault.IsFenced() ? "fenced" : "kafka";
       pause_max = kProducerPauseMax;
-      if (dynamic_cast<const kafka::FatalFault*>(&fault) != nullptr) NameTheRefused();
+      too_long = transaction_.Overdue(SteadyClock::now());
+      if (dynamic_cast<const kafka::FatalFault*>(&fault) != nullptr && !fault.IsFenced()) {
+        NameTheRefused();
+      }
       Disconnect();
       DropProducer();
     }
@@ -112,6 +121,8 @@ void Relay::Run(const std::stop_token& stop) {
     if (SteadyClock::now() - begun > kSettled || std::exchange(parked_one_, false)) {
       pause = kFirstPause;
     }
+    // Each attempt leaves all of it in the topics.
+    if (too_long) pause = pause_max;
     logger_.Error("relaying was interrupted",
                   {{"cause", cause}, {"why", why}, {"pause_ms", pause.count()}});
     Pause(stop, pause);
@@ -222,6 +233,7 @@ milliseconds Relay::UntilNextDuty() const {
     next = std::min(next, checkpoint_tried_ + kCheckpointInterval);
   if (!parking_.empty()) next = std::min(next, parking_asked_ + kParkingPoll);
   if (held_ && !held_->queue_full) next = std::min(next, held_->retry_at);
+  if (!progress_.acknowledgements().HasOpen()) next = std::min(next, transaction_.Due());
   const auto left = std::chrono::ceil<milliseconds>(next - SteadyClock::now());
   return std::max(left, milliseconds{0});
 }
@@ -250,6 +262,7 @@ bool Relay::AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline) {
 }
 
 void Relay::Disconnect() {
+  GiveUpKafkaTransaction();
   if (stream_) waiter_.Forget(stream_->socket());
   stream_.reset();
   cursor_.reset();

@@ -20,6 +20,7 @@
 #include "libs/pg/replication.h"
 #include "libs/pg/table_reader.h"
 #include "services/outbox-relay/control.h"
+#include "services/outbox-relay/domain/kafka_transaction.h"
 #include "services/outbox-relay/domain/outbox_row.h"
 #include "services/outbox-relay/domain/pgoutput.h"
 #include "services/outbox-relay/domain/progress.h"
@@ -92,9 +93,10 @@ class Relay {
   static constexpr std::chrono::milliseconds kCheckpointInterval{500};
   // How often an operator's wishes are asked for, while a key is parked.
   static constexpr std::chrono::milliseconds kParkingPoll{1'000};
-  // What a checkpoint's delivery is known by; no transaction is.
+  // What a checkpoint's delivery is known by; no transaction is. The second: whoever sent it waits
+  // for it.
   static constexpr std::uint64_t kCheckpointToken = UINT64_MAX;
-  static constexpr std::uint64_t kRebuildingToken = UINT64_MAX - 1;
+  static constexpr std::uint64_t kAwaitedToken = UINT64_MAX - 1;
   using SteadyTime = std::chrono::steady_clock::time_point;
   // An event that Kafka did not take yet. Its views point into the stream's last message, which
   // stays until the next one is read, and none is read before this one is gone.
@@ -176,7 +178,8 @@ class Relay {
   // was stopped: the next start begins the rebuilding again.
   [[nodiscard]] bool Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint,
                              const std::stop_token& stop);
-  void MarkRebuilding(const Checkpoint& checkpoint);
+  // Before anything is done that would make the checkpoint before it untrue.
+  void WriteAhead(const Checkpoint& checkpoint);
   [[nodiscard]] bool RelayTable(pg::ReplicationConnection& connection, const pg::RowsSince& rows,
                                 const std::stop_token& stop);
   [[nodiscard]] bool RelayRow(const std::vector<Field>& fields, const std::stop_token& stop);
@@ -236,6 +239,21 @@ class Relay {
   [[nodiscard]] std::optional<Lsn> RelayLane(pg::RowsSince rows, const std::stop_token& stop);
   [[nodiscard]] SeenEvents SeenOf(const std::string& topic);
 
+  // With delivery: transactional (relay_transaction.cc).
+  [[nodiscard]] bool Transactional() const { return settings_.promise == Promise::kTransactional; }
+  // False if it was stopped.
+  [[nodiscard]] bool FenceOthers(const std::stop_token& stop);
+  void BeginKafkaTransaction();
+  void EndKafkaTransactionIfDue();
+  // For rows of a table, which are no transaction.
+  void EndRowsIfDue();
+  void CommitWithCheckpoint(SteadyTime deadline = SteadyTime::max());
+  void CommitAlone(const Checkpoint& checkpoint);
+  void SendInTransaction(const Checkpoint& checkpoint);
+  void CommitKafkaTransaction(SteadyTime deadline = SteadyTime::max());
+  void AwaitTransaction(SteadyTime deadline);
+  void GiveUpKafkaTransaction();
+
   void WriteCheckpointIfDue();
   [[nodiscard]] kafka::Produced Send(const Checkpoint& checkpoint, std::uint64_t token);
   void TakeSnapshotIfWanted();
@@ -261,6 +279,7 @@ class Relay {
   std::optional<TableCursor> cursor_;  // instead of stream_
   std::optional<pg::SystemIdentity> server_;
   Progress progress_;
+  KafkaTransaction transaction_;
   SnapshotTaker snapshots_;
   Parking parking_;
   SteadyTime parking_asked_;

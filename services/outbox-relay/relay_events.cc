@@ -52,6 +52,10 @@ void Relay::Handle(const pg::Frame& frame) {
   } else if (const auto* commit = std::get_if<Commit>(&message)) {
     progress_.Commit(commit->end_lsn);
     observer_.TransactionRead();
+    if (Transactional()) {
+      transaction_.Read(commit->end_lsn);
+      EndKafkaTransactionIfDue();
+    }
   } else if (const auto* relation = std::get_if<Relation>(&message)) {
     tables_.insert_or_assign(relation->oid,
                              MapTable(*relation, settings_.columns, settings_.source_prefix));
@@ -123,6 +127,7 @@ bool Relay::TryProduce(const Readable<Table>& table) {
 kafka::Produced Relay::Produce(const OutboxRow& row, const std::vector<Header>& headers) {
   kafka::Headers record_headers(headers.size());
   for (const auto& [name, value] : headers) record_headers.Add(name, value);
+  if (Transactional() && !transaction_.open()) BeginKafkaTransaction();
   const auto token = progress_.AddEvent();
   const auto produced = producer_->Produce(
       {.topic = row.topic, .key = row.key, .value = row.payload, .token = token}, record_headers);
@@ -145,6 +150,12 @@ bool Relay::Hold(const Obstacle& obstacle) {
                  .queue_full = obstacle.queue_full};
   }
   if (obstacle.queue_full) return false;
+  if (transaction_.HasWhole()) {
+    transaction_.SeparateWhatWasRead();
+    throw pg::ReplicationFault("obstacle", "what was committed before event " +
+                                               std::string(obstacle.event_id) +
+                                               " must not wait with it: " + obstacle.why);
+  }
   held_->retry_at = now + kHeldRetry;
   if (now < held_->log_at) return false;
   held_->log_at = now + kHeldLog;
@@ -160,11 +171,16 @@ bool Relay::Hold(const Obstacle& obstacle) {
 
 void Relay::OnDelivery(const kafka::Delivery& delivery) {
   if (!delivery.ok()) {
+    // A client that was shut out tells first of the events that it gave up for it.
+    if (Transactional()) (void)producer_->Drain([](const kafka::Delivery&) {});
+    if (const kafka::Fault fault(delivery.code, "fenced"); fault.IsFenced())
+      throw kafka::Fault(fault);
+    transaction_.SeparateWhatWasRead();
     LogRefusal(delivery);
     SuspectRefused(delivery);
     throw kafka::Fault(delivery.code, "an event was refused: " + delivery.Reason());
   }
-  if (delivery.token == kRebuildingToken) return;
+  if (delivery.token == kAwaitedToken) return;
   if (delivery.token == kCheckpointToken) {
     progress_.CheckpointWritten();
     observer_.CheckpointWritten();
@@ -175,7 +191,9 @@ void Relay::OnDelivery(const kafka::Delivery& delivery) {
   if (logger_.Enabled(log::Level::kDebug)) LogRelayed(delivery);
   const Instant committed =
       progress_.Acknowledge(delivery.token, delivery.topic, delivery.partition, delivery.offset);
-  observer_.Acknowledged(delivery.topic, committed);
+  if (!Transactional()) return observer_.Acknowledged(delivery.topic, committed);
+  transaction_.Delivery(delivery.topic, committed);
+  observer_.Heard();
 }
 
 void Relay::LogRelayed(const kafka::Delivery& delivery) {

@@ -147,6 +147,8 @@ void Relay::ReleaseWanted(const std::stop_token& stop) {
 // No checkpoint is written before its end is: so what of it is in Kafka when the relay dies lies
 // behind the newest checkpoint's offsets, and is left out when it is begun again.
 void Relay::ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_token& stop) {
+  if (!cursor_) progress_.BringOtherwise();
+  if (Transactional()) CommitWithCheckpoint();
   releasing_ = Releasing{.lane = lane, .seen = SeenOf(lane.topic), .brought = {}};
   const std::string commit_lsn = std::exchange(commit_lsn_, {});
   const pg::RowsSince rows{
@@ -162,6 +164,7 @@ void Relay::ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_
   if (!written || !AwaitDeliveries(stop, SteadyTime::max())) {
     throw pg::ReplicationFault("parking", "stopped while a parked key was released");
   }
+  if (transaction_.open()) CommitKafkaTransaction();
   Failpoint("before_release");
   if (!releasing_->parked_again) {
     parking_.Release(lane, parked, releasing_->brought.size());

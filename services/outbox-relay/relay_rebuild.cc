@@ -26,13 +26,14 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
   checkpoint.system_id = server_->system_id;
   checkpoint.timeline = server_->timeline;
   checkpoint.rebuilding = true;
+  checkpoint.atomic = false;
   const SettledPoint settled = checkpoint.settled.value_or(SettledPoint{});
   logger_.Warn(first ? "first start: relaying what the tables hold"
                      : "the slot is gone: relaying what the tables have and kafka has not",
                {{"slot", settings_.slot}, {"snapshot", settled.snapshot}});
   observer_.Rebuilding();
   // From here on the new slot must not be taken for one that has everything.
-  MarkRebuilding(checkpoint);
+  WriteAhead(checkpoint);
   if (connection.FindSlot(settings_.slot)) connection.DropSlot(settings_.slot);
   Failpoint("before_new_slot");
   const auto slot = connection.CreateSlotAndSnapshot(settings_.slot);
@@ -61,11 +62,14 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
   }
   connection.EndSnapshot();
   progress_.Commit(slot.begins);
-  return AwaitDeliveries(stop, SteadyTime::max());
+  if (!AwaitDeliveries(stop, SteadyTime::max())) return false;
+  if (Transactional()) CommitWithCheckpoint();
+  return true;
 }
 
-void Relay::MarkRebuilding(const Checkpoint& checkpoint) {
-  const auto produced = Send(checkpoint, kRebuildingToken);
+void Relay::WriteAhead(const Checkpoint& checkpoint) {
+  if (Transactional()) return CommitAlone(checkpoint);
+  const auto produced = Send(checkpoint, kAwaitedToken);
   const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
   if (produced != kafka::Produced::kQueued || !producer_->Flush(kTailLimit, on_delivery)) {
     throw TailFault("kafka does not take the checkpoint that must come first");
@@ -85,6 +89,7 @@ bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSinc
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     observer_.Progress(progress_.acknowledgements(), seen_);
     if (stream_) SendStatusIfDue();
+    EndRowsIfDue();
     if (SteadyClock::now() - told > kNewsInterval) {
       told = SteadyClock::now();
       logger_.Info("reading a table", {{"table", rows.table.table}, {"rows", read}});
@@ -124,6 +129,7 @@ bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& st
     while (held_ && !stop.stop_requested()) {
       waiter_.Wait(kHeldCheck);
       KeepSession();
+      EndRowsIfDue();
       observer_.Progress(progress_.acknowledgements(), seen_);
       (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
       (void)TryHeld();

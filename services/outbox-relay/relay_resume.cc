@@ -46,6 +46,7 @@ bool Relay::Connect(const std::stop_token& stop) {
   // Before anything is read: what another relay still does would make it untrue.
   auto connection = TakeOver(stop);
   if (!connection) return false;
+  if (Transactional() && !FenceOthers(stop)) return false;
   const auto server = connection->Identify();
   connection->SetSenderTimeout(settings_.takeover_after);
   RequirePublications(*connection);
@@ -143,7 +144,13 @@ std::optional<Checkpoint> Relay::OwnCheckpoint() {
   // First: whoever asks a cluster that is away is kept waiting.
   if (!producer_->Reach(kReach)) throw TailFault("no kafka broker answers");
   TailReader reader(settings_.kafka.client, [this] { KeepSession(); });
-  return ReadCheckpoint(reader, settings_.checkpoint_topic, settings_.slot);
+  auto checkpoint = ReadCheckpoint(reader, settings_.checkpoint_topic, settings_.slot);
+  if (checkpoint && checkpoint->atomic && !Transactional()) {
+    // Not any more, as soon as this relay sends something.
+    checkpoint->atomic = false;
+    WriteAhead(*checkpoint);
+  }
+  return checkpoint;
 }
 
 Resumption Relay::Resume(const std::optional<Checkpoint>& checkpoint,
@@ -153,6 +160,12 @@ Resumption Relay::Resume(const std::optional<Checkpoint>& checkpoint,
   resumption.from = std::max(slot_at, checkpoint->position);
   resumption.offsets = checkpoint->offsets;
   resumption.settled = checkpoint->settled;
+  resumption.unordered = checkpoint->unordered;
+  // Unless a relay that wrote no checkpoints has confirmed the slot since.
+  if (Transactional() && checkpoint->atomic && slot_at <= checkpoint->position) {
+    resumption.seen_until = {};
+    return resumption;
+  }
   CollectTails(resumption, resumption.from);
   return resumption;
 }
@@ -191,6 +204,7 @@ void Relay::LookInto(std::string_view topic) {
 }
 
 void Relay::WriteCheckpointIfDue() {
+  if (Transactional()) return EndKafkaTransactionIfDue();
   const auto now = SteadyClock::now();
   if (now - checkpoint_tried_ < kCheckpointInterval) return;
   TakeSnapshotIfWanted();
@@ -226,6 +240,12 @@ void Relay::TakeSnapshotIfWanted() {
 }
 
 void Relay::FinishCheckpoints(SteadyTime deadline) {
+  if (Transactional()) {
+    // A cut transaction of PostgreSQL takes those before it along.
+    const bool whole = !progress_.acknowledgements().HasOpen();
+    if (whole && (transaction_.open() || !progress_.Covered())) CommitWithCheckpoint(deadline);
+    return;
+  }
   while (!progress_.Covered() && SteadyClock::now() < deadline) {
     checkpoint_tried_ = {};
     WriteCheckpointIfDue();

@@ -132,7 +132,7 @@ Resumption Relay::BeginTablesNow(const pg::Moment& now, const std::stop_token& s
     first.position = cursor_->reader->Now().flushed;
     durable.Flushed(first.position);
   }
-  MarkRebuilding(first);
+  WriteAhead(first);
   return {.from = first.position, .settled = first.settled, .batches = true};
 }
 

@@ -14,8 +14,9 @@ constexpr milliseconds kBeat{100};
 // An end is news only when the broker answers, and it answers late where nothing is to be had.
 constexpr milliseconds kFetchWait{10};
 
-kafka::ConsumerSettings Settings(const kafka::ClientSettings& cluster) {
+kafka::ConsumerSettings Settings(const kafka::ClientSettings& cluster, bool committed_only) {
   kafka::ConsumerSettings settings;
+  settings.committed_only = committed_only;
   settings.client = cluster;
   settings.reset = kafka::From::kError;
   settings.partition_end = true;
@@ -26,7 +27,9 @@ kafka::ConsumerSettings Settings(const kafka::ClientSettings& cluster) {
 }  // namespace
 
 TailReader::TailReader(const kafka::ClientSettings& cluster, std::function<void()> on_wait)
-    : on_wait_(std::move(on_wait)), consumer_(Settings(cluster)) {}
+    : on_wait_(std::move(on_wait)),
+      limits_(Settings(cluster, false)),
+      consumer_(Settings(cluster, true)) {}
 
 // Asks for the limits of each partition first: a reader that is sent to an offset that does not
 // exist is told so without the partition's name.
@@ -34,21 +37,23 @@ Tail TailReader::Start(const std::string& topic, const std::vector<std::int64_t>
                        int partitions) {
   Tail result = Tail::kRead;
   std::vector<kafka::StartAt> starts;
+  ends_.clear();
   for (int partition = 0; partition < partitions; ++partition) {
     const kafka::TopicPartition which{topic, partition};
     const auto at = static_cast<std::size_t>(partition);
     const auto next = at < from.size() ? from[at] : kUnknownOffset;
-    const auto limits = consumer_.QueryWatermarks(which, kAnswerLimit);
+    const auto limits = limits_.QueryWatermarks(which, kAnswerLimit);
     if (on_wait_) on_wait_();
     auto start = std::max(next, limits.low);
     if (next > limits.high) {
       result = Tail::kOutOfRange;
       start = limits.low;
     }
-    if (start < limits.high) starts.push_back({.partition = which, .offset = start});
+    if (start >= limits.high) continue;
+    starts.push_back({.partition = which, .offset = start});
+    ends_[partition] = limits.high;
   }
   consumer_.Assign(starts);
-  open_ = starts.size();
   return result;
 }
 
@@ -67,21 +72,24 @@ Tail TailReader::ReadToTheEnd(const std::string& topic, const std::vector<std::i
   if (partitions == 0) return Tail::kNoTopic;
   const Tail result = Start(topic, from, partitions);
   auto heard = std::chrono::steady_clock::now();
-  while (open_ > 0) {
+  while (!ends_.empty()) {
     const auto message = consumer_.Poll(kBeat);
     if (on_wait_) on_wait_();
     const auto now = std::chrono::steady_clock::now();
     if (!message) {
       if (now - heard > kTailLimit) {
-        throw TailFault("kafka does not give out the end of topic " + topic);
+        throw TailFault("kafka does not give out the end of topic " + topic +
+                        ": a transaction may be open there");
       }
       continue;
     }
-    heard = now;
-    if (message->at_end()) {
-      --open_;
-    } else {
+    if (!message->at_end()) {
+      heard = now;
       on_record(*message);
+    } else if (const auto end = ends_.find(message->partition());
+               end != ends_.end() && message->offset() >= end->second) {
+      heard = now;
+      ends_.erase(end);
     }
   }
   return result;

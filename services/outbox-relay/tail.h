@@ -1,8 +1,10 @@
 #pragma once
-// Reads what lies in topics behind given offsets, to the end they have now.
+// Reads what lies in topics behind given offsets, to the end they have now. Transactions that are
+// open there are waited for: what was committed behind them is not given out before they end.
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -54,8 +56,9 @@ class TailReader {
                            int partitions);
 
   std::function<void()> on_wait_;
+  kafka::Consumer limits_;  // sees open transactions, too
   kafka::Consumer consumer_;
-  std::size_t open_ = 0;  // partitions whose end is not reached
+  std::map<int, std::int64_t> ends_;  // of the partitions that are not read to theirs
 };
 
 // What `topic` has of events that were committed at `after` or later, by their header commit_lsn;

@@ -116,15 +116,24 @@ def test_an_unknown_key_in_an_example_would_be_noticed(provisioned):
 
 @pytest.mark.parametrize("wrong,why", [
     ({"delivery": "at_least_once"}, "needs delivery: deduplicated"),
+    ({"delivery": "transactional"}, "its batches are no transactions"),
     ({"tables": "[]"}, "needs the names of the tables"),
     ({"tables": "[event_log]"}, "each is named schema.table"),
 ])
 def test_the_table_source_is_refused_without_what_it_needs(provisioned, wrong, why):
+    refused(provisioned, {"source": "table", **wrong}, why)
+
+
+def test_transactions_are_refused_that_end_while_a_missing_topic_is_waited_for(provisioned):
+    refused(provisioned, {"delivery": "transactional", "park_after": "31s"}, "at most half of transaction_timeout")
+
+
+def refused(provisioned, wrong, why):
     settings = example("relay")
-    for key, value in {"source": "table", **wrong}.items():
+    for key, value in wrong.items():
         settings, changed = re.subn(rf"^{key}: .*$", f"{key}: {value}", settings, flags=re.M)
         assert changed == 1
-    file = provisioned.run_dir / "table.yaml"
+    file = provisioned.run_dir / "refused.yaml"
     file.write_text(settings)
     checked = subprocess.run([BIN / "countersign-relay", "--config", file, "--check-config"], capture_output=True, text=True, check=False)
     assert checked.returncode == 78

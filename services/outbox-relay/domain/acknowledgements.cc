@@ -26,6 +26,7 @@ void Acknowledgements::TakeBack() {
 void Acknowledgements::Close(Lsn end) {
   Invariant(open_, "only an open transaction closes");
   transactions_.back().end = end;
+  closed_ = std::max(closed_, end);
   open_ = false;
   Settle();
 }
@@ -47,6 +48,12 @@ void Acknowledgements::Pass(Lsn position) {
   Settle();
 }
 
+void Acknowledgements::Release() {
+  if (!held_back_) return;
+  released_ = NextTransaction() - (open_ ? 1 : 0);
+  Settle();
+}
+
 std::optional<Instant> Acknowledgements::Oldest() const {
   if (transactions_.empty()) return std::nullopt;
   return transactions_.front().commit_time;
@@ -54,7 +61,7 @@ std::optional<Instant> Acknowledgements::Oldest() const {
 
 void Acknowledgements::Settle() {
   while (!transactions_.empty() && transactions_.front().remaining == 0 &&
-         transactions_.front().end.value != 0) {
+         transactions_.front().end.value != 0 && first_ < released_) {
     if (transactions_.front().end > confirmed_) confirmed_ = transactions_.front().end;
     transactions_.pop_front();
     ++first_;

@@ -1,6 +1,7 @@
 #pragma once
 // Which transactions Kafka has completely, and so how far the slot may be confirmed: never past an
 // event that is not acknowledged, whatever the order of the acknowledgements.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -20,7 +21,12 @@ class Acknowledgements {
   // what the others acknowledged grow for ever. 24 bytes each.
   static constexpr std::size_t kMaxTransactions = 256 * 1024;
 
-  explicit Acknowledgements(Lsn confirmed) : confirmed_(confirmed) {}
+  // Held back, what is acknowledged does not count before Release.
+  explicit Acknowledgements(Lsn confirmed, bool held_back = false)
+      : released_(held_back ? 0 : UINT64_MAX),
+        held_back_(held_back),
+        confirmed_(confirmed),
+        passed_(confirmed) {}
 
   [[nodiscard]] bool Full() const { return transactions_.size() >= kMaxTransactions; }
 
@@ -38,6 +44,8 @@ class Acknowledgements {
   // Nothing of ours lies before `position` but what was opened until now: counts as soon as that is
   // acknowledged.
   void Pass(Lsn position);
+  // The transactions that were closed until now count as soon as they are acknowledged.
+  void Release();
 
   // The token of the oldest transaction that is not acknowledged completely, and that of the next
   // one to be opened.
@@ -46,6 +54,8 @@ class Acknowledgements {
 
   // Resuming here loses nothing. Never goes back.
   [[nodiscard]] Lsn Confirmed() const { return confirmed_; }
+  // Nothing of ours lies before it but what was opened until now.
+  [[nodiscard]] Lsn Reached() const { return std::max(closed_, passed_); }
   // No transaction is open and everything is acknowledged.
   [[nodiscard]] bool Idle() const { return transactions_.empty(); }
   [[nodiscard]] bool HasOpen() const { return open_; }
@@ -63,9 +73,12 @@ class Acknowledgements {
 
   std::deque<Transaction> transactions_;  // in commit order; the last one may be open
   Token first_ = 0;                       // token of transactions_.front()
+  Token released_;                        // those before it count
+  bool held_back_;
   bool open_ = false;
   std::size_t in_flight_ = 0;
   Lsn confirmed_;
+  Lsn closed_;  // end of the transaction that was closed last
   Lsn passed_;
 };
 

@@ -35,6 +35,11 @@ struct Checkpoint {
   std::optional<SettledPoint> settled{};
   // The slot is being made anew: until a later checkpoint says otherwise it misses events.
   bool rebuilding = false;
+  // It became visible together with the last event before its position: Kafka has none behind it.
+  bool atomic = false;
+  // Behind the offsets lie events out of the stream's order: the offsets must stay as they are
+  // until the stream has passed those events.
+  bool unordered = false;
 };
 
 }  // namespace countersign::relay

@@ -9,8 +9,8 @@
 namespace countersign::relay {
 
 void Progress::Resume(Resumption resumption) {
-  acknowledgements_ = Acknowledgements(resumption.from);
-  deduplicating_ = promise_ == Promise::kDeduplicated && resumption.from < resumption.seen_until;
+  acknowledgements_ = Acknowledgements(resumption.from, promise_ == Promise::kTransactional);
+  deduplicating_ = Checkpoints() && resumption.from < resumption.seen_until;
   looking_ = deduplicating_;
   seen_ = std::move(resumption.seen);
   seen_.Sort();
@@ -18,6 +18,8 @@ void Progress::Resume(Resumption resumption) {
   looked_into_.clear();
   for (const auto& [topic, next] : resumption.offsets) looked_into_.insert(topic);
   offsets_ = std::move(resumption.offsets);
+  before_brought_.reset();
+  if (resumption.unordered && deduplicating_) before_brought_ = offsets_;
   batches_.reset();
   first_of_ours_.reset();
   acknowledged_ = false;
@@ -48,6 +50,10 @@ void Progress::AlsoSeen(SeenEvents events, Lsn until) {
   seen_.Merge(std::move(events));
   seen_until_ = deduplicating_ ? std::max(seen_until_, until) : until;
   deduplicating_ = true;
+}
+
+void Progress::BringOtherwise() {
+  if (!before_brought_) before_brought_ = offsets_;
 }
 
 void Progress::Commit(Lsn end) {
@@ -91,6 +97,7 @@ void Progress::EndDeduplication(Lsn reached) {
   deduplicating_ = false;
   looking_ = false;
   seen_ = {};
+  before_brought_.reset();
 }
 
 Instant Progress::Acknowledge(Token token, std::string_view topic, int partition,
@@ -99,10 +106,11 @@ Instant Progress::Acknowledge(Token token, std::string_view topic, int partition
     // The next snapshot may be settled with later offsets.
     acknowledged_ = true;
   } else {
-    news_ = true;
+    // A transaction has its checkpoint in itself.
+    if (promise_ == Promise::kDeduplicated) news_ = true;
     settling_.News();
   }
-  if (promise_ == Promise::kDeduplicated && offset >= 0 && partition >= 0) {
+  if (Checkpoints() && offset >= 0 && partition >= 0) {
     auto found = offsets_.find(topic);
     if (found == offsets_.end())
       found = offsets_.emplace(std::string(topic), Offsets::mapped_type{}).first;
@@ -115,18 +123,33 @@ Instant Progress::Acknowledge(Token token, std::string_view topic, int partition
 }
 
 std::optional<Checkpoint> Progress::DueCheckpoint() {
-  if (promise_ == Promise::kAtLeastOnce || queued_) return std::nullopt;
+  if (promise_ != Promise::kDeduplicated || queued_) return std::nullopt;
   if (batches_) return DueOfBatches();
   // A new settled point is worth a checkpoint of its own.
   if (settling_.Confirm(acknowledgements_.Confirmed())) news_ = true;
   if (!mark_ && news_) {
-    mark_ = Mark{.offsets = offsets_, .read_until = acknowledgements_.NextTransaction()};
+    mark_ = Mark{.offsets = before_brought_.value_or(offsets_),
+                 .read_until = acknowledgements_.NextTransaction(),
+                 .unordered = before_brought_.has_value()};
     news_ = false;
   }
   if (!mark_ || acknowledgements_.FirstUnfinished() < mark_->read_until) return std::nullopt;
   return Checkpoint{.position = acknowledgements_.Confirmed(),
                     .offsets = mark_->offsets,
-                    .settled = settling_.point()};
+                    .settled = settling_.point(),
+                    .unordered = mark_->unordered};
+}
+
+Checkpoint Progress::CheckpointOfTransaction() {
+  Invariant(!acknowledgements_.HasOpen(), "no transaction of PostgreSQL is split");
+  const Lsn position = acknowledgements_.Reached();
+  (void)settling_.Confirm(position);
+  news_ = false;
+  return {.position = position,
+          .offsets = before_brought_.value_or(offsets_),
+          .settled = settling_.point(),
+          .atomic = !deduplicating_ && !before_brought_,
+          .unordered = before_brought_.has_value()};
 }
 
 std::optional<Checkpoint> Progress::DueOfBatches() {
@@ -138,11 +161,15 @@ std::optional<Checkpoint> Progress::DueOfBatches() {
 }
 
 bool Progress::WantsSnapshot() const {
-  return !batches_ && promise_ != Promise::kAtLeastOnce && settling_.WantsSnapshot();
+  return !batches_ && Checkpoints() && settling_.WantsSnapshot();
 }
 
 bool Progress::CheckpointWorthAsking() const {
-  if (promise_ == Promise::kAtLeastOnce || queued_) return false;
+  if (!Checkpoints() || queued_) return false;
+  if (promise_ == Promise::kTransactional) {
+    return !acknowledgements_.HasOpen() &&
+           (news_ || settling_.Settles(acknowledgements_.Reached()));
+  }
   if (batches_) return news_ || batches_->Settles(acknowledgements_.FirstUnfinished());
   if (settling_.Settles(acknowledgements_.Confirmed())) return true;
   return mark_ ? acknowledgements_.FirstUnfinished() >= mark_->read_until : news_;

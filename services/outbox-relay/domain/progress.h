@@ -18,8 +18,9 @@
 namespace countersign::relay {
 
 enum class Promise : std::uint8_t {
-  kAtLeastOnce,   // no checkpoints; what was in flight at a crash comes twice
-  kDeduplicated,  // a resumed stream leaves out what Kafka has
+  kAtLeastOnce,    // no checkpoints; what was in flight at a crash comes twice
+  kDeduplicated,   // a resumed stream leaves out what Kafka has
+  kTransactional,  // events become visible together with the checkpoint that covers them
 };
 
 // Where a stream begins.
@@ -35,6 +36,7 @@ struct Resumption {
   // The events come in batches from the tables: what Kafka has is compared until no transaction is
   // left that was running at the end of the first batch.
   bool batches = false;
+  bool unordered = false;  // as of the checkpoint
 };
 
 // Everything that was committed in the database's state `taken` was read.
@@ -100,6 +102,16 @@ class Progress {
   [[nodiscard]] const Acknowledgements& acknowledgements() const { return acknowledgements_; }
   // Events that were brought otherwise, and come in the stream before `until`.
   void AlsoSeen(SeenEvents events, Lsn until);
+  // Events are going to be brought otherwise from now on, while nothing of the stream is sent.
+  void BringOtherwise();
+
+  // With transactions of Kafka, each of which ends where none of PostgreSQL's is open.
+  // What the checkpoint in the one that ends now says; only position, offsets and what follows from
+  // them are filled in.
+  [[nodiscard]] Checkpoint CheckpointOfTransaction();
+  // Nothing that was read until now is in an open one any more: it counts.
+  void TransactionEnded() { acknowledgements_.Release(); }
+
   // Kafka's events are still being compared with the stream's.
   [[nodiscard]] bool Deduplicating() const { return deduplicating_; }
 
@@ -109,7 +121,9 @@ class Progress {
   struct Mark {
     Offsets offsets;
     Token read_until = 0;
+    bool unordered = false;
   };
+  [[nodiscard]] bool Checkpoints() const { return promise_ != Promise::kAtLeastOnce; }
   void EndDeduplication(Lsn reached);
   [[nodiscard]] bool StillCompares(const std::string& snapshot);
   [[nodiscard]] std::optional<Checkpoint> DueOfBatches();
@@ -123,8 +137,9 @@ class Progress {
   Lsn seen_until_;
   std::set<std::string, std::less<>> looked_into_;
 
-  Offsets offsets_;    // behind what is acknowledged
-  bool news_ = false;  // since the last mark
+  Offsets offsets_;                        // behind what is acknowledged
+  std::optional<Offsets> before_brought_;  // what offsets_ was before events came out of order
+  bool news_ = false;                      // since the last mark
   Settling settling_;
   std::optional<BatchSettling> batches_;        // instead of settling_ and mark_
   std::optional<std::uint64_t> first_of_ours_;  // older transactions may be among seen_

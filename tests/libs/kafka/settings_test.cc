@@ -95,6 +95,7 @@ TEST(ClientSettingsTest, KAF2_ThePropertiesOfTheOperatorCannotTakeThePromisesBac
       {"max.in.flight.requests.per.connection", "0"},
       {"max.in.flight.requests.per.connection", "5 "},
       {"transactional.id", "from-outside"},
+      {"transaction.timeout.ms", "1000"},
       {"enable.gapless.guarantee", "false"},
       {"message.timeout.ms", "1000"},
       {"delivery.timeout.ms", "1000"},

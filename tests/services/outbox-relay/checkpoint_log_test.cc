@@ -16,7 +16,9 @@ TEST(CheckpointLogTest, ReadsWhatItWrites) {
       .position = Lsn{0x16B374D848},
       .offsets = {{"auth.log", {5, kUnknownOffset, 70'000'000'000}}, {"empty", {}}},
       .settled = SettledPoint{.snapshot = "10:20:12,15", .offsets = {{"auth.log", {3}}}},
-      .rebuilding = true};
+      .rebuilding = true,
+      .atomic = true,
+      .unordered = true};
   const auto read = ParseCheckpoint(ToJson(written));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->system_id, written.system_id);
@@ -27,6 +29,8 @@ TEST(CheckpointLogTest, ReadsWhatItWrites) {
   EXPECT_EQ(read->settled->snapshot, written.settled->snapshot);
   EXPECT_EQ(read->settled->offsets, written.settled->offsets);
   EXPECT_TRUE(read->rebuilding);
+  EXPECT_TRUE(read->atomic);
+  EXPECT_TRUE(read->unordered);
 }
 
 TEST(CheckpointLogTest, WithoutASettledPointItReadsNone) {
@@ -35,6 +39,8 @@ TEST(CheckpointLogTest, WithoutASettledPointItReadsNone) {
   ASSERT_TRUE(read);
   EXPECT_FALSE(read->settled);
   EXPECT_FALSE(read->rebuilding);
+  EXPECT_FALSE(read->atomic);
+  EXPECT_FALSE(read->unordered);
 }
 
 TEST(CheckpointLogTest, RefusesEverythingElse) {

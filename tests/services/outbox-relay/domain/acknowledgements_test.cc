@@ -183,5 +183,24 @@ TEST(AcknowledgementsTest, AgreesWithAModelInRandomOrdersOfAcknowledgement) {
   }
 }
 
+TEST(AcknowledgementsTest, HeldBackTheyCountOnlyWhenTheyAreReleased) {
+  Acknowledgements held(Lsn{5}, true);
+  held.Open({});
+  const auto token = held.AddEvent();
+  held.Close(Lsn{10});
+  (void)held.Acknowledge(token);
+  held.Pass(Lsn{12});
+  EXPECT_EQ(held.Confirmed(), Lsn{5});
+  EXPECT_EQ(held.Reached(), Lsn{12});
+  EXPECT_EQ(held.InFlight(), 0U);
+  held.Open({});
+  held.Release();
+  EXPECT_EQ(held.Confirmed(), Lsn{10}) << "the open one is not among them";
+  held.Close(Lsn{20});
+  EXPECT_EQ(held.Confirmed(), Lsn{10});
+  held.Release();
+  EXPECT_EQ(held.Confirmed(), Lsn{20});
+}
+
 }  // namespace
 }  // namespace countersign::relay

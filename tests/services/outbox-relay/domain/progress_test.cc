@@ -106,6 +106,65 @@ TEST(ProgressTest, ANewSlotHasNothingToCompare) {
   EXPECT_FALSE(progress.MustLookInto("topic"));
 }
 
+TEST(ProgressTest, OffsetsStayBeforeWhatWasBroughtOtherwiseUntilTheStreamHasPassedIt) {
+  auto progress = Deduplicated({.from = Lsn{5}, .offsets = {{"topic", {3}}}});
+  progress.BringOtherwise();
+  Bring(progress, 1, 9);
+  SeenEvents brought;
+  brought.Add(kSeen);
+  progress.AlsoSeen(std::move(brought), Lsn{30});
+  Bring(progress, 20, 10);
+  const auto before = progress.DueCheckpoint();
+  ASSERT_TRUE(before);
+  EXPECT_EQ(before->position, Lsn{20});
+  EXPECT_EQ(before->offsets.at("topic"), std::vector<std::int64_t>{3});
+  EXPECT_TRUE(before->unordered);
+  progress.CheckpointQueued();
+  progress.CheckpointWritten();
+
+  // So does the next relay.
+  auto next = Deduplicated(
+      {.from = Lsn{20}, .offsets = before->offsets, .seen_until = Lsn{40}, .unordered = true});
+  Bring(next, 30, 12);
+  EXPECT_EQ(next.DueCheckpoint()->offsets.at("topic"), std::vector<std::int64_t>{3});
+  next.CheckpointQueued();
+  next.CheckpointWritten();
+  Bring(next, 40, 13);
+  const auto after = next.DueCheckpoint();
+  EXPECT_EQ(after->offsets.at("topic"), std::vector<std::int64_t>{14});
+  EXPECT_FALSE(after->unordered);
+}
+
+Progress InTransactions(Resumption resumption) {
+  Progress progress(Promise::kTransactional);
+  progress.Resume(std::move(resumption));
+  return progress;
+}
+
+TEST(ProgressTest, InTransactionsNothingIsConfirmedBeforeTheCommit) {
+  auto progress = InTransactions({.from = Lsn{5}});
+  Bring(progress, 10, 7);
+  EXPECT_EQ(progress.acknowledgements().Confirmed(), Lsn{5});
+  EXPECT_FALSE(progress.DueCheckpoint());
+  const auto checkpoint = progress.CheckpointOfTransaction();
+  EXPECT_EQ(checkpoint.position, Lsn{10});
+  EXPECT_TRUE(checkpoint.atomic);
+  EXPECT_EQ(checkpoint.offsets.at("topic"), std::vector<std::int64_t>{8});
+  progress.TransactionEnded();
+  EXPECT_EQ(progress.acknowledgements().Confirmed(), Lsn{10});
+  EXPECT_TRUE(progress.Covered());
+}
+
+TEST(ProgressTest, ACheckpointIsNotAtomicWhileKafkaMayHaveWhatItDoesNotCover) {
+  auto progress = InTransactions({.from = Lsn{5}, .seen_until = Lsn{20}});
+  Bring(progress, 10, 7);
+  EXPECT_FALSE(progress.CheckpointOfTransaction().atomic) << "an older relay left something";
+  Bring(progress, 20, 8);
+  EXPECT_TRUE(progress.CheckpointOfTransaction().atomic);
+  progress.BringOtherwise();
+  EXPECT_FALSE(progress.CheckpointOfTransaction().atomic) << "a parked key is being released";
+}
+
 // COUNTERSIGN_SEED repeats a run.
 std::uint64_t Seed() {
   const char* given = std::getenv("COUNTERSIGN_SEED");
