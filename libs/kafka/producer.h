@@ -30,7 +30,7 @@ struct ProducerSettings {
   std::chrono::milliseconds socket_timeout{10'000};
   std::string compression = "none";  // none, lz4, zstd, gzip, snappy
   // With a name every record belongs to a transaction: readers see all of it or nothing.
-  std::string transactional_id;
+  std::string transactional_id{};
   // The cluster aborts a transaction that is open for longer.
   std::chrono::milliseconds transaction_timeout{60'000};
   // News that is no record's fate: brokers away, authentication refused. Called inside Drain.
