@@ -85,7 +85,7 @@ def test_I1_I2_I3_a_zombie_makes_nothing_visible_and_stands_by(relays, env):
             wait_for(lambda: not leads(leader) and leader.serves(), "the thawed one to stand by")
             progress(writer)
             assert leader.running()
-            assert sum(metric(leader.metrics, "relay_reconnects_total", cause=cause) for cause in ("frozen", "fenced", "connection_lost")) > 0
+            assert metric(leader.metrics, "relay_reconnects_total") > 0, "it has given up its session"
             leader, standby = standby, leader
     exactly_once(env)
 
