@@ -13,7 +13,6 @@ namespace {
 using support::Eventually;
 using support::Topic;
 using ::testing::HasSubstr;
-using ::testing::IsSupersetOf;
 
 class AdminVerbsTest : public TableTest, public ::testing::WithParamInterface<Source> {
  protected:
