@@ -34,7 +34,7 @@ for folder in usr dev proc; do mount --rbind "/$folder" "$root/$folder"; done
 mount --bind "$PREFIX" "$root/usr/local"
 while [ "$1" != -- ]; do
   case $1 in
-    tmpfs) mount -t tmpfs -o mode=1777 tmpfs "$root$2"; shift 2;;
+    tmpfs) mount -t tmpfs -o "$3" tmpfs "$root$2"; shift 3;;
     *) mount --bind "$2" "$root$3"; [ "$1" = rw ] || mount -o remount,bind,ro "$root$3"; shift 3;;
   esac
 done
@@ -138,8 +138,9 @@ class Containers:
         root = self._root(name)
         options = []
         for place in service.get("tmpfs", []):
-            self._folder(root, place)
-            options += ["tmpfs", place]
+            target, _, how = place.partition(":")
+            self._folder(root, target)
+            options += ["tmpfs", target, how or "mode=1777"]
         for source, target, read_only in self._mounts(name):
             options += ["ro" if read_only else "rw", str(source), target]
         user = service["user"].split(":")[0]
