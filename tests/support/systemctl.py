@@ -3,10 +3,13 @@ $COUNTERSIGN_UNITS, with $COUNTERSIGN_ETC as their configuration, and writes dow
 
 usage: python -m tests.support.systemctl daemon-reload | start|restart|stop|is-active|enable UNIT...
 """
+import hashlib
 import os
 import pathlib
+import shutil
 import signal
 import sys
+import tempfile
 import time
 
 from deploy.dev.process import Identity
@@ -17,6 +20,8 @@ class Manager:
     def __init__(self, units, etc, state):
         self.units, self.etc, self.state = map(pathlib.Path, (units, etc, state))
         self.state.mkdir(parents=True, exist_ok=True)
+        # Of all calls for this state: what one call starts goes on when it has ended.
+        self.runtime = pathlib.Path(tempfile.gettempdir()) / f"units-{hashlib.sha256(str(self.state).encode()).hexdigest()[:12]}"
 
     def unit(self, name):
         stem, _, kind = name.rpartition(".")
@@ -36,7 +41,7 @@ class Manager:
         unit = self.unit(name)
         with self.log(name).open("a") as log:
             for command in unit.values("ExecStart"):
-                launch = Launch.of(unit, self.etc, self.state / f"{name}.credentials", command)
+                launch = Launch.of(unit, self.etc, self.state / f"{name}.credentials", command, self.runtime)
                 process = launch.start(stderr=log, more=_additions(), stdout=log, start_new_session=True)
                 if unit.value("Type") == "oneshot" and (failed := process.wait(60)):
                     return failed
@@ -61,7 +66,9 @@ class Manager:
 
     def stop_all(self):
         """Names of those that had to be killed."""
-        return [file.stem for file in self.state.glob("*.pid") if self.stop(file.stem)]
+        killed = [file.stem for file in self.state.glob("*.pid") if self.stop(file.stem)]
+        shutil.rmtree(self.runtime, ignore_errors=True)
+        return killed
 
     def _identity(self, name):
         try:

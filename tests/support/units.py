@@ -38,7 +38,7 @@ class Unit:
         return int(self.value(key))
 
 
-# /run of all that is launched here; a socket's path below a test's own folder would be too long.
+# /run of what is launched here and ends with this process; a socket's path below a test's own folder would be too long.
 RUNTIME = tempfile.TemporaryDirectory(prefix="units-")
 
 
@@ -49,9 +49,9 @@ class Launch:
     environment: dict
 
     @staticmethod
-    def of(unit, etc, credentials, command=None):
-        """credentials: an empty folder that the unit's credentials are put into; command: which of several ExecStart=."""
-        place = {"%d": str(credentials), "%i": unit.instance, "%%": "%", CONFIGURATION: str(etc), "%t": RUNTIME.name}
+    def of(unit, etc, credentials, command=None, runtime=RUNTIME.name):
+        """credentials: an empty folder that the unit's credentials are put into; command: which of several ExecStart=; runtime: /run."""
+        place = {"%d": str(credentials), "%i": unit.instance, "%%": "%", CONFIGURATION: str(etc), "%t": str(runtime)}
 
         def resolved(text):
             return re.sub(f"%.|{CONFIGURATION}(?=[/ ]|$)", lambda match: place[match[0]], text)
