@@ -31,23 +31,20 @@ App::App(const Config& config, process::Process& process)
     : observer_(process.metrics(), clock_),
       relay_(Settings(config, process.logger()), process.logger(), observer_) {
   CheckCredentials(relay_);
+  const auto settings = ToSettings(config);
   if (!config.admin_socket.empty()) {
-    const auto settings = ToSettings(config);
     admin_.emplace(AdminSettings{.socket = config.admin_socket,
                                  .database = settings.database,
                                  .source = settings.source,
                                  .slot = settings.slot},
                    relay_.control(), observer_, process.logger());
   }
-  if (config.canary_interval.count() > 0) {
-    const auto settings = ToSettings(config);
-    canary_.emplace(CanarySettings{.interval = config.canary_interval,
-                                   .topic = config.canary_topic,
-                                   .database = settings.database,
-                                   .cluster = settings.kafka.client,
-                                   .slot = settings.slot},
-                    relay_.control(), process.metrics(), process.logger());
-  }
+  canary_.emplace(CanarySettings{.interval = config.canary_interval,
+                                 .topic = config.canary_topic,
+                                 .database = settings.database,
+                                 .cluster = settings.kafka.client,
+                                 .slot = settings.slot},
+                  relay_.control(), process.metrics(), process.logger());
   process.OnHealth("relay", [this] { return observer_.Health(); });
   thread_ = std::jthread([this, &process](const std::stop_token& stop) {
     try {

@@ -35,6 +35,7 @@ Canary::Canary(CanarySettings settings, const Control& control, metrics::Registr
   registry.AddGaugeFunction("relay_canary_overdue",
                             "1 if this relay leads and a canary has not come back within 10 s", {},
                             [this] { return Overdue(); });
+  if (settings_.interval.count() == 0) return;
   thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
 }
 

@@ -20,7 +20,7 @@
 namespace countersign::relay {
 
 struct CanarySettings {
-  std::chrono::milliseconds interval{0};  // 0: no canary
+  std::chrono::milliseconds interval{0};  // 0: none flies, and so none is overdue
   std::string topic = "countersign.relay.canary";
   pg::ConnectionSettings database;
   kafka::ClientSettings cluster;
