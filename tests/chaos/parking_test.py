@@ -1,4 +1,5 @@
 """kill -9 while a refused event is parked, while its key is released, and while a lost slot is rebuilt."""
+import json
 import pathlib
 import secrets
 import subprocess
@@ -9,7 +10,7 @@ import pytest
 from deploy.dev.stack import Stack
 from tests.chaos.faults import armed
 from tests.chaos.ledger import check
-from tests.support.observe import log_rows, metric, query, records, wait_for
+from tests.support.observe import log_rows, metric, query, raw_records, records, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INSERT = ("INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload, headers) "
@@ -57,6 +58,18 @@ def confirmed(stack, database):
     wait_for(lambda: metric(stack.part("relay").metrics, "relay_confirmed_lsn") >= end, "the relay")
 
 
+def settled(stack, database):
+    """Until a checkpoint's snapshot covers the log: a rebuild before that finds what was skipped, and parks it once more."""
+    ((newest,),) = query(database, "SELECT max(xid::text::bigint) FROM auth.event_log")
+
+    def covers_all():
+        *_, last = raw_records(stack.variables()["KAFKA_BROKERS"], ("countersign.relay.checkpoints",))
+        point = json.loads(last.value()).get("settled")
+        return point and int(point["snapshot"].split(":")[1]) > newest
+
+    wait_for(covers_all, "the log to be settled", every=0.2)
+
+
 def everything_came(stack, database, key):
     """No key is parked any more, and all but the refused events are in Kafka once and in order, what comes now included."""
     wait_for(lambda: query(database, PARKED) == [(0,)], "the key to be released")
@@ -94,7 +107,7 @@ def test_I1_I2_I3_killed_while_it_releases(stack, database, point):
 def test_I1_I2_I3_killed_while_it_rebuilds(stack, database, point):
     key = Key(database)
     key.append("1")
-    confirmed(stack, database)
+    settled(stack, database)
     stack.part("relay").stop()
     wait_for(lambda: query(database, DROP_SLOT), "the slot to be free")
     key.append(*map(str, range(2, 60)))

@@ -52,8 +52,13 @@ def rolled_back(database):
         connection.rollback()
 
 
-@pytest.mark.parametrize("point", ["after_begin", "after_begin:5", "after_produce", "after_produce:20", "after_delivery:10", "before_checkpoint",
-                                   "before_commit", "before_commit:5", "after_commit", "after_commit:5", "before_confirm", "after_confirm:3"])
+def points(*always, full):
+    return [*always, *(pytest.param(point, marks=pytest.mark.full) for point in full)]
+
+
+@pytest.mark.parametrize("point", points(
+    "after_begin:5", "after_produce:20", "before_commit:5", "after_commit:5", "after_confirm:3",
+    full=["after_begin", "after_produce", "after_delivery:10", "before_checkpoint", "before_commit", "after_commit", "before_confirm"]))
 def test_I1_I2_I3_killed_at_each_point_nothing_is_lost_doubled_or_out_of_order(stack, env, point):
     with armed(stack, "relay", point) as relay, EventWriter(env["DATABASE_URL"]) as writer, rolled_back(env["DATABASE_URL"]):
         wait_for(lambda: not relay.running(), f"the relay to die at {point}")
@@ -153,11 +158,12 @@ def test_I1_I2_I3_killed_while_it_parks(parking_stack, point):
     parking_test.test_I1_I2_I3_killed_while_it_parks(parking_stack, parking_stack.variables()["DATABASE_URL"], point)
 
 
-@pytest.mark.parametrize("point", ["after_begin", "after_begin:2", "before_commit:2", "after_commit:2", "after_produce:20", "before_release"])
+@pytest.mark.parametrize("point", points("before_commit:2", "after_commit:2",
+                                         full=["after_begin", "after_begin:2", "after_produce:20", "before_release"]))
 def test_I1_I2_I3_killed_while_it_releases(parking_stack, point):
     parking_test.test_I1_I2_I3_killed_while_it_releases(parking_stack, parking_stack.variables()["DATABASE_URL"], point)
 
 
-@pytest.mark.parametrize("point", ["before_new_slot", "after_new_slot", "after_produce:20", "before_commit:2", "after_commit:2"])
+@pytest.mark.parametrize("point", points("before_commit:2", full=["before_new_slot", "after_new_slot", "after_produce:20", "after_commit:2"]))
 def test_I1_I2_I3_killed_while_it_rebuilds(parking_stack, point):
     parking_test.test_I1_I2_I3_killed_while_it_rebuilds(parking_stack, parking_stack.variables()["DATABASE_URL"], point)
