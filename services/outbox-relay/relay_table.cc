@@ -197,6 +197,7 @@ bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::Tabl
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     observer_.Progress(progress_.acknowledgements(), seen_);
     if (stream_) SendStatusIfDue();
+    EndRowsIfDue();
     more = reader.Fetch(query, [&](const pg::RowValues& values) {
       if (stopped) return;
       if (fields.empty()) {
