@@ -217,6 +217,33 @@ TEST_F(TransactionalTest, AnEventThatIsTooLargeIsParkedAndReleasedInOrderOnce) {
   EXPECT_THAT(topic.Values(), ElementsAre("1", "4", "3", "5"));
 }
 
+// A transaction of Kafka ends after a while, whatever is left to read.
+TEST_F(TransactionalTest, AKeyThatTakesLongerThanATransactionIsReleased) {
+  const Topic topic(1);
+  // Without a sort the rows come as slowly as they are found.
+  db_->ExecuteScript(
+      "CREATE TABLE auth.copy (LIKE auth.event_log INCLUDING DEFAULTS, PRIMARY KEY (id)); "
+      "CREATE VIEW auth.slow AS SELECT * FROM auth.copy WHERE pg_sleep(0.005) IS NOT NULL; "
+      "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET enable_sort = off', current_database()); "
+      "END $$");
+  db_->Execute({"copy",
+                "INSERT INTO auth.copy (id, event_id, topic, key, type, seq, payload) SELECT n, "
+                "gen_random_uuid(), $1, 'a', 't', n, to_json(lpad(n::text, 9, '0')) FROM "
+                "generate_series(1, 1000) n"},
+               topic.name());
+  db_->Execute({"park",
+                "INSERT INTO relay.parked (slot, topic, key, source_schema, source_table, "
+                "first_id, event_id, reason, wanted) VALUES ($1, $2, 'a', 'auth', 'slow', 1, 'e', "
+                "'too large', 'unpark')"},
+               slot_, topic.name());
+  auto settings = TransactionalAndParking();
+  settings.kafka.transaction_timeout = 4s;
+  const auto relay = Start(settings);
+  ASSERT_TRUE(Eventually([&] { return ParkedKeys() == 0; })) << relay->Log();
+  EXPECT_EQ(Numbers(topic.Read()), UpTo(1'000));
+  EXPECT_EQ(relay->Reconnects("kafka"), 0) << relay->Log();
+}
+
 TEST_F(TransactionalTest, AnEventTheBrokerRefusesIsParkedAndItsNeighboursAreNot) {
   const Topic topic(1, {{"max.message.bytes", "20000"}});
   const auto relay = Start(TransactionalAndParking());
