@@ -238,6 +238,7 @@ TEST_F(TransactionalTest, AKeyThatTakesLongerThanATransactionIsReleased) {
                slot_, topic.name());
   auto settings = TransactionalAndParking();
   settings.kafka.transaction_timeout = 4s;
+  settings.kafka.socket_timeout = 3s;
   const auto relay = Start(settings);
   ASSERT_TRUE(Eventually([&] { return ParkedKeys() == 0; })) << relay->Log();
   EXPECT_EQ(Numbers(topic.Read()), UpTo(1'000));
