@@ -229,19 +229,18 @@ TEST_F(TransactionalTest, AKeyThatTakesLongerThanATransactionIsReleased) {
   db_->Execute({"copy",
                 "INSERT INTO auth.copy (id, event_id, topic, key, type, seq, payload) SELECT n, "
                 "gen_random_uuid(), $1, 'a', 't', n, to_json(lpad(n::text, 9, '0')) FROM "
-                "generate_series(1, 1000) n"},
+                "generate_series(1, 1500) n"},
                topic.name());
   db_->Execute({"park",
                 "INSERT INTO relay.parked (slot, topic, key, source_schema, source_table, "
                 "first_id, event_id, reason, wanted) VALUES ($1, $2, 'a', 'auth', 'slow', 1, 'e', "
                 "'too large', 'unpark')"},
                slot_, topic.name());
-  auto settings = TransactionalAndParking();
-  settings.kafka.transaction_timeout = 4s;
-  settings.kafka.socket_timeout = 3s;
-  const auto relay = Start(settings);
+  const auto relay = Start(TransactionalAndParking());
+  ASSERT_TRUE(Eventually([&] { return !topic.Read().empty(); })) << relay->Log();
+  EXPECT_EQ(ParkedKeys(), 1) << "nothing was to be seen before all of it was read";
   ASSERT_TRUE(Eventually([&] { return ParkedKeys() == 0; })) << relay->Log();
-  EXPECT_EQ(Numbers(topic.Read()), UpTo(1'000));
+  EXPECT_EQ(Numbers(topic.Read()), UpTo(1'500));
   EXPECT_EQ(relay->Reconnects("kafka"), 0) << relay->Log();
 }
 
