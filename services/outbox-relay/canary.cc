@@ -1,6 +1,7 @@
 #include "services/outbox-relay/canary.h"
 
-#include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -14,7 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-// How late a stop, or the end of a lead, is noticed.
+// How late a stop, or the end of a lead, is noticed while a canary is awaited.
 constexpr milliseconds kBeat{200};
 constexpr milliseconds kAnswerLimit{2'000};
 // One that has not come back by then is given up, and the next one is written.
@@ -50,11 +51,11 @@ double Canary::Overdue() const {
   return SteadyClock::duration{SteadyNow() - since} > kPatience ? 1 : 0;
 }
 
-void Canary::Rest(const std::stop_token& stop, SteadyClock::time_point until) const {
-  while (!stop.stop_requested() && SteadyClock::now() < until) {
-    std::this_thread::sleep_for(std::clamp(
-        std::chrono::ceil<milliseconds>(until - SteadyClock::now()), milliseconds{1}, kBeat));
-  }
+void Canary::Rest(const std::stop_token& stop, SteadyClock::time_point until) {
+  std::mutex mutex;
+  std::condition_variable_any stopped;
+  std::unique_lock lock(mutex);
+  stopped.wait_until(lock, stop, until, [] { return false; });
 }
 
 void Canary::Run(const std::stop_token& stop) {

@@ -50,7 +50,7 @@ class Canary {
   // This relay leads and reads.
   [[nodiscard]] bool Wanted() const;
   [[nodiscard]] double Overdue() const;
-  void Rest(const std::stop_token& stop, std::chrono::steady_clock::time_point until) const;
+  static void Rest(const std::stop_token& stop, std::chrono::steady_clock::time_point until);
 
   const CanarySettings settings_;
   const Control& control_;
