@@ -53,12 +53,13 @@ def up(arguments):
                                embedded=arguments.foreground, existing=os.environ, fresh=arguments.fresh)
     signal.signal(signal.SIGTERM, interrupt)
     stack.start()
-    print(summary(stack), flush=True)
-    if arguments.foreground:
-        try:
-            watch(stack)
-        finally:
-            stack.stop()
+    if not arguments.foreground:
+        print(summary(stack), flush=True)
+        return 0
+    try:
+        watch(stack)
+    finally:
+        stack.stop()
     return 0
 
 
@@ -86,8 +87,9 @@ def summary(stack):
 
 
 def watch(stack):
-    """Until Ctrl-C or SIGTERM; a part that dies ends it too."""
+    """Says where everything is, then stays until Ctrl-C or SIGTERM; a part that dies ends it too."""
     try:
+        print(summary(stack), flush=True)
         while True:
             dead = [part for part in stack.parts.values() if not part.running()]
             if dead:

@@ -177,7 +177,8 @@ def test_kill_9_of_the_program_that_embeds_a_stack_leaves_nothing(sandbox):
 def test_in_the_foreground_it_stays_until_it_is_told_to_stop(sandbox):
     up = subprocess.Popen(sandbox.command("up", "--foreground", "--only", "twilio"), cwd=ROOT, env=sandbox.environment(),
                           stdout=subprocess.PIPE, text=True)
-    wait_for(lambda: sandbox.run("status", "--only", "twilio").returncode == 0, "the fake to serve")
+    assert up.stdout.readline().startswith("TWILIO_FAKE"), "it says where everything is once all serves"
+    assert sandbox.run("status", "--only", "twilio").returncode == 0
     assert up.poll() is None
     up.send_signal(signal.SIGTERM)
     up.communicate(timeout=20)
