@@ -70,10 +70,16 @@ def test_K4_sigterm_to_otp_under_checks_and_sends_loses_nothing(stack, env):
     wait_for(lambda: answers(stack.part("otp"), begin, "VerifyOtp").total() > 300, "the load to run")
     report = restart_under(load, stack.part("otp"))
     # The load guesses, so an answered check is a refusal of the code. While otp is away, auth says
-    # so; nothing else may happen to any call.
-    checked = report["refused"].get("validate CODE_REJECTED", 0)
-    assert set(report["refused"]) <= {"validate CODE_REJECTED", "validate DEPENDENCY_UNAVAILABLE"}, report
-    assert report["refused"].get("validate DEPENDENCY_UNAVAILABLE"), "the stop fell outside the load"
-    wait_for(lambda: answers(stack.part("otp"), begin, "VerifyOtp") == {"OK": checked + report["good"]},
-             "an answer for every check that was accepted, and no other", 10)
+    # so. A call that comes while otp listens again but cannot shake hands yet waits for that, and
+    # on a slow machine too long. Nothing else may happen to any.
+    refused = collections.Counter(report["refused"])
+    checked, late = refused["validate CODE_REJECTED"] + report["good"], refused["validate DEADLINE_EXCEEDED"]
+    assert refused.keys() <= {"validate CODE_REJECTED", "validate DEPENDENCY_UNAVAILABLE", "validate DEADLINE_EXCEEDED"}, report
+    assert refused["validate DEPENDENCY_UNAVAILABLE"], "the stop fell outside the load"
+
+    def every_accepted_check_is_answered():
+        told = answers(stack.part("otp"), begin, "VerifyOtp")
+        return checked <= told["OK"] and told.total() <= checked + late and told.keys() <= {"OK", "DEADLINE_EXCEEDED"}
+
+    wait_for(every_accepted_check_is_answered, "an answer for every check that was accepted, and no other", 10)
     wait_for(lambda: arrived(env), "every event in Kafka", 60, every=0.5)
