@@ -38,6 +38,10 @@ void BindSource(Config& config, config::Keys& keys) {
                          "was none for a while.",
                  .min = "1ms",
                  .max = "10s"});
+  keys.List("wait_for_standbys", relay.wait_for_standbys,
+            {.help = "Physical replication slots of the standbys that may be promoted: a commit is "
+                     "relayed when all of them have it on disk. Empty: at once, and a promoted "
+                     "standby may lack what Kafka has."});
   keys.Text("source_prefix", relay.source_prefix,
             {.help = "ce_source of an event is this and the schema of its table."});
   auto& columns = relay.columns;
@@ -150,6 +154,9 @@ std::string FaultOfTableSource(const Config& config) {
   }
   if (config.delivery == "transactional") {
     return "source: table needs delivery: deduplicated: its batches are no transactions";
+  }
+  if (!config.relay.wait_for_standbys.empty()) {
+    return "wait_for_standbys needs source: wal";
   }
   if (config.relay.tables.empty()) return "source: table needs the names of the tables in tables";
   for (const auto& table : config.relay.tables) {

@@ -54,7 +54,9 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
       leader_(registry.AddGauge("relay_leader", "1 if this relay has the slot, 0 if it stands by")),
       parked_(
           registry.AddGauge("relay_parked_keys", "Keys whose next event Kafka refuses for good")),
-      paused_(registry.AddGauge("relay_paused", "1 if an operator has this relay read nothing")) {
+      paused_(registry.AddGauge("relay_paused", "1 if an operator has this relay read nothing")),
+      awaits_standbys_(registry.AddGauge(
+          "relay_awaits_standbys", "1 while a commit waits for a standby (wait_for_standbys)")) {
   registry.AddGaugeFunction("relay_lag_seconds",
                             "Age of the oldest commit that Kafka does not have completely", {},
                             [this] { return LagSeconds(); });
@@ -140,8 +142,15 @@ void Observer::Progress(const Acknowledgements& acknowledgements, Lsn seen) {
   acknowledged_before_ = acknowledged_;
 }
 
+void Observer::AwaitsStandbys(std::optional<Instant> committed) {
+  awaits_standbys_.Set(committed ? 1 : 0);
+  awaited_ = committed ? committed->time_since_epoch().count() : 0;
+}
+
 double Observer::LagSeconds() const {
-  const std::int64_t oldest = oldest_;
+  const std::int64_t unconfirmed = oldest_;
+  // It comes after all of those.
+  const std::int64_t oldest = unconfirmed != 0 ? unconfirmed : awaited_.load();
   if (oldest == 0) return 0.0;
   const auto age = clock_.Now() - Instant{std::chrono::microseconds{oldest}};
   return std::max(0.0, std::chrono::duration<double>(age).count());

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,8 @@ class Observer {
   void Rebuilding();
   void Reconnected(const std::string& cause);
   void QueueFull(std::chrono::steady_clock::duration held) const;
+  // What was committed at that time waits for a standby; empty: nothing does.
+  void AwaitsStandbys(std::optional<Instant> committed);
   // `seen` is the end of the server's WAL as far as the relay knows.
   void Progress(const Acknowledgements& acknowledgements, Lsn seen);
 
@@ -72,9 +75,12 @@ class Observer {
   metrics::Gauge leader_;
   metrics::Gauge parked_;
   metrics::Gauge paused_;
+  metrics::Gauge awaits_standbys_;
   std::map<std::string, metrics::Counter, std::less<>> events_;
   std::map<std::string, metrics::Counter> reconnects_;
-  std::atomic<std::int64_t> oldest_{0};  // commit time of the oldest unconfirmed; 0: none
+  // Commit time of the oldest unconfirmed one, and of the one that waits for a standby; 0: none.
+  std::atomic<std::int64_t> oldest_{0};
+  std::atomic<std::int64_t> awaited_{0};
 
   // When Kafka last acknowledged something, or the first event went out to it; 0: nothing is on its
   // way. Steady nanoseconds.

@@ -53,6 +53,10 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
     // Whoever has the checkpoints of that name is the one that may write.
     settings_.kafka.transactional_id = settings_.checkpoint_topic + "/" + settings_.slot;
   }
+  if (!settings_.wait_for_standbys.empty()) {
+    standbys_.emplace(settings_.database, settings_.wait_for_standbys, logger,
+                      [this] { waiter_.Wake(); });
+  }
   settings_.kafka.on_error = [this](const kafka::Fault& fault) {
     logger_.Warn("kafka trouble", {{"why", fault.what()}});
     if (fault.IsAuthentication()) refused_ = fault;
@@ -157,7 +161,7 @@ void Relay::Stream(const std::stop_token& stop) {
     observer_.Progress(progress_.acknowledgements(), seen_);
     MindWishes();
     const bool unsent = stream_->Flush();
-    const bool reading = !held_ && !progress_.acknowledgements().Full() && !Rests();
+    const bool reading = !held_ && !awaited_ && !progress_.acknowledgements().Full() && !Rests();
     waiter_.Watch(stream_->socket(), (reading ? EPOLLIN : 0U) | (unsent ? EPOLLOUT : 0U));
     const auto limit =
         stop.stop_requested() ? std::min(UntilNextDuty(), kConfirmInterval) : UntilNextDuty();
@@ -186,6 +190,8 @@ bool Relay::ReadAvailable(const std::stop_token& stop) {
   for (int i = 0; i < kReadBudget; ++i) {
     StayAwake();
     if (held_ && !TryHeld()) return false;
+    if (awaited_ && !TryAwaited()) return false;
+    if (passing_) PassWal(*passing_);
     if (progress_.acknowledgements().Full() || Rests() || EndsHere(stop)) return false;
     const auto frame = stream_->Read();
     if (!frame) return false;
@@ -267,8 +273,11 @@ void Relay::Disconnect() {
   stream_.reset();
   cursor_.reset();
   held_.reset();
+  awaited_.reset();
+  passing_.reset();
   releasing_.reset();
   awake_.reset();
+  observer_.AwaitsStandbys({});
   observer_.Leading(false);
   control_.Say(Role::kConnecting);
 }

@@ -28,6 +28,7 @@
 #include "services/outbox-relay/observer.h"
 #include "services/outbox-relay/parking.h"
 #include "services/outbox-relay/snapshot_taker.h"
+#include "services/outbox-relay/standby_watch.h"
 #include "services/outbox-relay/waiter.h"
 
 namespace countersign::relay {
@@ -62,6 +63,9 @@ struct RelaySettings {
   // not.
   FirstStart first_start = FirstStart::kEverything;
   OnRefusal on_refusal = OnRefusal::kPark;
+  // The physical replication slots of standbys: what one of them lacks is not handed to Kafka.
+  // kWal only. Empty: a promoted standby may lack what Kafka has.
+  std::vector<std::string> wait_for_standbys;
   // A missing topic may be made yet: so long everything waits before the key is parked.
   std::chrono::milliseconds park_after{10'000};
   std::string checkpoint_topic = "countersign.relay.checkpoints";
@@ -106,6 +110,12 @@ class Relay {
     SteadyTime retry_at;
     SteadyTime log_at;
     bool queue_full = false;
+  };
+  // A transaction that a standby may lack.
+  struct Awaited {
+    Begin begin;
+    SteadyTime since;
+    bool told = false;
   };
   // How far the tables were read.
   struct TableCursor {
@@ -205,6 +215,14 @@ class Relay {
   // What the server must hear from time to time, or it hangs up.
   void KeepSession();
 
+  // relay_standbys.cc
+  void HandleBegin(const Begin& begin);
+  [[nodiscard]] bool TryAwaited();
+  void TellOfStandbys(Awaited& awaited);
+  void EndWait(const Awaited& awaited);
+  void PassWal(Lsn end);
+  [[nodiscard]] bool AwaitStandbys(Lsn written, const std::stop_token& stop);
+
   void LookInto(std::string_view topic);
   void Stream(const std::stop_token& stop);
   void Disconnect();
@@ -281,6 +299,7 @@ class Relay {
   Progress progress_;
   KafkaTransaction transaction_;
   SnapshotTaker snapshots_;
+  std::optional<StandbyWatch> standbys_;
   Parking parking_;
   SteadyTime parking_asked_;
   std::optional<Suspect> suspect_;
@@ -293,7 +312,9 @@ class Relay {
   std::map<std::uint32_t, Readable<Table>> tables_;  // by oid, of this connection
   const std::vector<Field>* row_ = nullptr;          // the insert being handled, in decoder_
   std::optional<Held> held_;
-  std::string commit_lsn_;  // of the open transaction, as a header
+  std::optional<Awaited> awaited_;
+  std::optional<Lsn> passing_;  // the end of WAL that is not ours and that a standby may lack
+  std::string commit_lsn_;      // of the open transaction, as a header
 
   Lsn seen_;       // newest position of the server we know of
   Lsn confirmed_;  // as last told to the server

@@ -38,15 +38,14 @@ void Relay::Handle(const pg::Frame& frame) {
   seen_ = std::max(seen_, frame.wal_end);
   if (frame.kind == pg::Frame::Kind::kKeepalive) {
     // WAL of other tables need not be kept for us.
-    progress_.Pass(frame.wal_end);
+    PassWal(frame.wal_end);
     if (frame.reply_requested) SendStatus();
     return;
   }
   Failpoint("after_read");
   const Message message = decoder_.Decode(frame.data);
   if (const auto* begin = std::get_if<Begin>(&message)) {
-    progress_.Begin(begin->commit_time, begin->xid);
-    commit_lsn_ = ToString(begin->final_lsn);
+    HandleBegin(*begin);
   } else if (const auto* insert = std::get_if<Insert>(&message)) {
     HandleInsert(*insert);
   } else if (const auto* commit = std::get_if<Commit>(&message)) {

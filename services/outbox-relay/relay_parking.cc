@@ -192,6 +192,7 @@ std::optional<Lsn> Relay::RelayLane(pg::RowsSince rows, const std::stop_token& s
   }
   auto& reader = cursor_ ? *cursor_->reader : *beside;
   const auto moment = reader.Open({rows});
+  if (!cursor_ && !AwaitStandbys(moment.written, stop)) return std::nullopt;
   if (!RelayRows(reader, 0, rows.table, stop)) return std::nullopt;
   reader.Close();
   return moment.written;

@@ -45,6 +45,7 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
       .seen_until = slot.begins};
   CollectTails(resumption, Lsn{});
   progress_.Resume(std::move(resumption));
+  if (!AwaitStandbys(slot.begins, stop)) return false;
   // As one transaction: no position before its end is true.
   progress_.Begin(SystemClock().Now(), 0);
   commit_lsn_.clear();

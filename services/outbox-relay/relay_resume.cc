@@ -48,6 +48,7 @@ bool Relay::Connect(const std::stop_token& stop) {
   if (!connection) return false;
   if (Transactional() && !FenceOthers(stop)) return false;
   const auto server = connection->Identify();
+  if (standbys_) standbys_->Forget();
   connection->SetSenderTimeout(settings_.takeover_after);
   RequirePublications(*connection);
   LoadParked();

@@ -119,6 +119,7 @@ def test_an_unknown_key_in_an_example_would_be_noticed(provisioned):
     ({"delivery": "transactional"}, "its batches are no transactions"),
     ({"tables": "[]"}, "needs the names of the tables"),
     ({"tables": "[event_log]"}, "each is named schema.table"),
+    ({"wait_for_standbys": "[standby]"}, "wait_for_standbys needs source: wal"),
 ])
 def test_the_table_source_is_refused_without_what_it_needs(provisioned, wrong, why):
     refused(provisioned, {"source": "table", **wrong}, why)
