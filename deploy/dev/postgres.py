@@ -79,9 +79,17 @@ class Postgres(Part):
 
     def serves(self):
         ready = subprocess.run(
-            [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.stack.ports.get("postgres")),
-             "-d", "postgres"], check=False)
+            [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port()), "-d", "postgres"], check=False)
         return ready.returncode == 0
+
+    def port(self):
+        return self.stack.ports.get("postgres")
+
+    def as_user(self):
+        """What a command of the server's user begins with."""
+        if not self.user:
+            return []
+        return ["setpriv", f"--reuid={self.user}", f"--regid={_group_id(self.user)}", "--init-groups", "--"]
 
     def wait_ready(self):
         super().wait_ready()
@@ -124,11 +132,8 @@ class Postgres(Part):
         write_private(password_file, self.stack.secrets.get(f"{OWNER}.password"))
         self._own(self.data)
         self._own(password_file)
-        command = [self._bin / "initdb", "-D", self.data, "-U", OWNER, "-A", "scram-sha-256", "--encoding=UTF8",
+        command = [*self.as_user(), self._bin / "initdb", "-D", self.data, "-U", OWNER, "-A", "scram-sha-256", "--encoding=UTF8",
                    "--locale=C.UTF-8", "--data-checksums", "--no-sync", f"--pwfile={password_file}"]
-        if self.user:
-            command = ["setpriv", f"--reuid={self.user}", f"--regid={_group_id(self.user)}", "--init-groups", "--",
-                       *command]
         made = subprocess.run(command, cwd=self.data, capture_output=True, text=True, check=False)
         password_file.unlink()
         if made.returncode != 0:
@@ -183,7 +188,7 @@ def run_sql(conninfo, sql):
     """Rows of SQL given on standard input, where no process list shows it."""
     done = subprocess.run(
         [server_programs() / "psql", "-X", "-q", "-At", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-f", "-"],
-        input=sql, text=True, capture_output=True, check=False, env=_libpq_environment(conninfo))
+        input=sql, text=True, capture_output=True, check=False, env=libpq_environment(conninfo))
     if done.returncode != 0:
         raise StackError(f"postgres: {done.stderr.strip()}")
     return [line.split("\x1f") for line in done.stdout.splitlines()]
@@ -202,7 +207,7 @@ def role_statements(secrets, tag):
     return "".join(statements)
 
 
-def _libpq_environment(conninfo):
+def libpq_environment(conninfo):
     """The connection by environment variables: a password in arguments would show in `ps`."""
     if conninfo.startswith(("postgres://", "postgresql://")):
         url = urllib.parse.urlsplit(conninfo)

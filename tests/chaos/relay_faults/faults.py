@@ -33,6 +33,7 @@ class Fault:
     settle_seconds: int = 120
     peak_mib: int = 64            # bound of the relay's memory
     unlike: tuple = ()            # levels that promise something else for it
+    only: tuple = ()              # the levels that have such a moment; none: all
 
 
 FAULTS = []

@@ -44,12 +44,24 @@ class ProxiedRelay(Relay):
     def __init__(self, field, name):
         self.name = name
         super().__init__(field.stack)
-        self.field, self.build, self.namespace = field, "release", None
+        self.field, self.build, self.namespace, self.more = field, "release", None, {}
 
     def keys(self):
         return {"kafka.brokers": ",".join(f"{host}:{port}" for host, port in self.field.broker_addresses()),
                 "kafka.sasl_mechanism": "PLAIN", "kafka.sasl_username": "relay", "kafka.allow_plaintext": True,
-                "delivery": self.field.delivery, "takeover_after": f"{TAKEOVER}s"}
+                "delivery": self.field.delivery, "takeover_after": f"{TAKEOVER}s", **self.more}
+
+    @contextlib.contextmanager
+    def set(self, more):
+        """Starts it anew with further configuration, which the start after the block is without."""
+        self.field.note_memory()
+        self.stop()
+        self.more = more
+        self.start()
+        try:
+            yield
+        finally:
+            self.more = {}
 
     def secret_files(self):
         url = urllib.parse.urlsplit(self.stack.server("postgres").url("countersign_relay"))
@@ -238,9 +250,9 @@ class Field:
         if self.standby.running():
             self.note_memory()
             self.standby.stop()
-        if self.relay.running() and (self.relay.build != "release" or self.relay.environment or self.relay.namespace):
+        if self.relay.running() and (self.relay.build != "release" or self.relay.environment or self.relay.namespace or self.relay.more):
             self.relay.stop()
-        self.relay.build, self.relay.namespace = "release", None
+        self.relay.build, self.relay.namespace, self.relay.more = "release", None, {}
         self.relay.environment.clear()
         if self.query("SELECT 1 FROM relay.parked LIMIT 1"):   # a red row's, which no later row shall meet
             self.relay.stop()

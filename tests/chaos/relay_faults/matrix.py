@@ -8,7 +8,7 @@ from tests.chaos.relay_faults.faults import FAULTS, NEVER, QUEUE, Happened, NotR
 from tests.chaos.relay_faults.field import Field
 from tests.chaos.relay_faults.window import QUEUE_BYTES, Window, recovery
 # Each adds its rows to FAULTS, in the order of the report.
-from tests.chaos.relay_faults import rows_crash, rows_postgres, rows_network, rows_kafka, rows_data, rows_repair  # noqa: F401
+from tests.chaos.relay_faults import rows_crash, rows_postgres, rows_failover, rows_network, rows_kafka, rows_data, rows_repair  # noqa: F401
 from tests.chaos.relay_faults import rows_poison, rows_pressure  # noqa: F401
 
 LEVELS = ("at_least_once", "deduplicated", "transactional")
@@ -173,5 +173,7 @@ def summary(result):
     return counts if result.state == PASSED else f"{result.why} ({counts})"
 
 
-def chosen(short=False, only=()):
-    return [fault for fault in FAULTS if (fault.name in only if only else fault.short or not short)]
+def chosen(delivery, short=False, only=()):
+    """The rows that a level has."""
+    return [fault for fault in FAULTS if (not fault.only or delivery in fault.only)
+            and (fault.name in only if only else fault.short or not short)]

@@ -7,14 +7,18 @@ from tests.chaos.relay_faults.field import TAKEOVER, drop_slot, expect, now
 from tests.support.observe import wait_for
 
 GROUP = "The relay dies"
-STAGES = (  # point, passes before it, what it means, in the short run
-    ("after_read", (100, 400), "after a row was read, before it is produced", False),
-    ("after_produce", (100, 400), "after produce, before the acknowledgement; most often inside a transaction", True),
-    ("after_delivery", (100, 400), "after an acknowledgement, before it is counted", False),
-    ("before_checkpoint", (2, 5), "before a checkpoint is written", False),
-    ("after_checkpoint", (2, 5), "after a checkpoint, before the slot is confirmed", False),
-    ("before_confirm", (5, 30), "before the slot is confirmed", False),
-    ("after_confirm", (5, 30), "after the slot is confirmed", False),
+CHECKPOINTS, TRANSACTIONS, ALL = ("deduplicated", "transactional"), ("transactional",), ()
+STAGES = (  # point, passes before it, what it means, in the short run, levels that have it
+    ("after_read", (100, 400), "after a row was read, before it is produced", False, ALL),
+    ("after_produce", (100, 400), "after produce, before the acknowledgement; most often inside a transaction", True, ALL),
+    ("after_delivery", (100, 400), "after an acknowledgement, before it is counted", False, ALL),
+    ("before_checkpoint", (2, 5), "before a checkpoint is written", False, CHECKPOINTS),
+    ("after_checkpoint", (2, 5), "after a checkpoint, before the slot is confirmed", False, ("deduplicated",)),
+    ("before_confirm", (5, 30), "before the slot is confirmed", False, ALL),
+    ("after_confirm", (5, 30), "after the slot is confirmed", False, ALL),
+    ("after_begin", (5, 30), "after a transaction of Kafka began, before its first event", False, TRANSACTIONS),
+    ("before_commit", (5, 30), "of a transaction with all its events, before its commit", False, TRANSACTIONS),
+    ("after_commit", (5, 30), "after the commit of a transaction, before it is counted", False, TRANSACTIONS),
 )
 
 
@@ -56,14 +60,13 @@ def dying(field, point):
     field.relay.start()
 
 
-def stage(point, passes, what, short):
+def stage(point, passes, what, short, levels):
     def run(field):
         number = field.chance(f"{point}-pass").randint(*passes)
         with dying(field, f"{point}:{number}") as seen:
             pass
         return Happened(*seen)
-    fault(f"killed-{point.replace('_', '-')}", f"kill -9 {what}", GROUP, short=short,
-          unlike=("at_least_once",) if "checkpoint" in point else ())(run)
+    fault(f"killed-{point.replace('_', '-')}", f"kill -9 {what}", GROUP, short=short, only=levels)(run)
 
 
 for row in STAGES:

@@ -1,11 +1,9 @@
-"""PostgreSQL dies, restarts, is promoted; the walsender is ended."""
+"""PostgreSQL dies or restarts; the walsender is ended."""
 import os
-import shutil
 import signal
 
-from deploy.dev.part import Part
-from tests.chaos.relay_faults.faults import READING, Happened, NotRun, fault
-from tests.chaos.relay_faults.field import SLOT, drop_slot, expect, now
+from tests.chaos.relay_faults.faults import Happened, fault
+from tests.chaos.relay_faults.field import SLOT, expect, now
 from tests.support.observe import wait_for
 
 GROUP = "PostgreSQL"
@@ -86,91 +84,3 @@ def walsender_ended(field):
     reconnects = field.relay.value("relay_reconnects_total") - before
     expect(reconnects >= 5, f"the relay connected again only {reconnects:.0f} times")
     return Happened(f"{reconnects:.0f} reconnects", lifted)
-
-
-def promote(field, data=None):
-    """The server becomes the primary of a new timeline, without slots, as a standby does. data: from that copy."""
-    postgres = field.stack.part("postgres")
-    expect(postgres.stop(), "PostgreSQL had to be killed")
-    if data:
-        shutil.rmtree(postgres.data)
-        shutil.copytree(data, postgres.data)
-        own(postgres)
-    postgres._write("standby.signal", "")
-    Part.start(postgres)
-    field.query("SELECT pg_promote()")
-    wait_for(lambda: field.query("SELECT NOT pg_is_in_recovery()")[0][0], "the promotion")
-    drop_slot(field)
-
-
-def timeline(field):
-    """By the name of the WAL file that is written."""
-    return int(field.query("SELECT pg_walfile_name(pg_current_wal_insert_lsn())")[0][0][:8], 16)
-
-
-def own(postgres):
-    for path in [postgres.data, *postgres.data.rglob("*")]:
-        postgres._own(path)
-    postgres.data.chmod(0o700)
-
-
-@fault("promoted", "a standby that has everything is promoted, without the slot", GROUP, unlike=("at_least_once",))
-def promoted(field):
-    field.acknowledged()
-    field.note_memory()
-    field.relay.stop()
-    before = timeline(field)
-    promote(field)
-    expect(timeline(field) > before, "the timeline is the old one")
-    lifted = now()
-    field.relay.start()
-    wait_for(lambda: field.relay.value("relay_rebuilds_total") == 1, "the rebuild")
-    back(field)
-    return Happened("a new timeline, one rebuild from the tables (CountersignRelayRebuilds)", lifted)
-
-
-@fault("promoted-with-slot", "a standby with a synchronised failover slot is promoted", GROUP)
-def promoted_with_slot(_field):
-    raise NotRun("PostgreSQL 17: documented, not run")
-
-
-@fault("promoted-behind", "a standby that lacks what Kafka has is promoted", GROUP, idle=True, peak_mib=READING, unlike=("at_least_once",))
-def promoted_behind(field):
-    prefix, postgres = field.prefix, field.stack.part("postgres")
-    copy = field.run_dir / "standby"
-
-    def written(part):
-        with field.write(prefix.removesuffix("-"), f"{field.seed}-{field.name}-{part}") as field.load:
-            field.progress()
-
-    written("before")
-    field.settle()
-    field.relay.stop()
-    postgres.stop()
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(postgres.data, copy)
-    postgres.start()
-    had = ids(field, prefix)
-    field.relay.start()
-    written("lost")
-    field.settle()
-    only_in_kafka = ids(field, prefix) - had
-    field.relay.stop()
-    promote(field, copy)
-    shutil.rmtree(copy)
-    written("after")   # its WAL goes beyond the checkpoint's position
-    field.relay.spawn()
-    wait_for(lambda: not field.relay.serves() and "checkpoint_refused" in field.relay.trouble(), "the relay to refuse", 60)
-    field.relay.stop()
-    forgotten = field.run_control("relay", "forget", "--slot", SLOT, "--yes")
-    expect(forgotten.returncode == 0, f"forget said {forgotten.stderr}")
-    field.window.only_in_kafka = only_in_kafka
-    lifted = now()
-    field.relay.start()
-    written("repaired")
-    return Happened(f"health says checkpoint_refused and nothing is sent; after `relay forget` it goes on; the {len(only_in_kafka)} "
-                    "events that only Kafka has stay and are not counted here", lifted)
-
-
-def ids(field, prefix):
-    return {event for (event,) in field.query("SELECT event_id::text FROM auth.event_log WHERE starts_with(key, %s)", prefix)}

@@ -40,8 +40,9 @@ def terminated(*_):
     raise KeyboardInterrupt
 
 
-def run_level(delivery, faults, arguments, seed):
+def run_level(delivery, arguments, seed):
     began = time.monotonic()
+    faults = matrix.chosen(delivery, arguments.short, arguments.only)
     print(f"relay faults: delivery {delivery}, {len(faults)} rows, seed {seed} (--seed {seed} repeats it)", flush=True)
     runner = matrix.Matrix(arguments.run_dir / f"stack-{delivery}", seed, delivery, arguments.short, arguments.plant,
                            say=lambda text: print(text, flush=True))
@@ -80,16 +81,15 @@ def main(words=None):
     if unknown := set(arguments.only) - known:
         print(f"no such row: {', '.join(sorted(unknown))}; --list names them", file=sys.stderr)
         return 2
-    faults = matrix.chosen(arguments.short, arguments.only)
     if arguments.list:
-        for fault in faults:
+        for fault in matrix.FAULTS:
             print(f"{fault.name:32} {fault.what}")
         return 0
     arguments.run_dir.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, terminated)
     seed = arguments.seed or secrets.token_hex(4)
     try:
-        good = [run_level(delivery, faults, arguments, seed) for delivery in arguments.delivery]
+        good = [run_level(delivery, arguments, seed) for delivery in arguments.delivery]
     except KeyboardInterrupt:
         print("interrupted; everything is stopped", file=sys.stderr)
         return 130
