@@ -16,7 +16,7 @@ SOURCES = {
 }
 
 
-@pytest.fixture(scope="module", params=SOURCES)
+@pytest.fixture(scope="module", params=["wal", pytest.param("table", marks=pytest.mark.full)])
 def stack(request):
     settings = {"relay": {"canary.interval": "500ms", **SOURCES[request.param]}}
     with Stack(run_dir=ROOT / ".run" / f"canary-{request.param}", only=("postgres", "kafka", "relay"), fresh=True, settings=settings) as running:
