@@ -24,6 +24,7 @@
 #include "services/outbox-relay/domain/outbox_row.h"
 #include "services/outbox-relay/domain/pgoutput.h"
 #include "services/outbox-relay/domain/progress.h"
+#include "services/outbox-relay/domain/refusals.h"
 #include "services/outbox-relay/domain/start.h"
 #include "services/outbox-relay/observer.h"
 #include "services/outbox-relay/parking.h"
@@ -127,18 +128,6 @@ class Relay {
     bool may_pass = false;     // it is worth waiting for
   };
 
-  // An event that the cluster refused, perhaps only for what was in the same request.
-  struct Suspect {
-    std::string event_id;
-    std::string why;
-    bool topic = false;          // the whole topic is refused
-    bool refused_alone = false;  // so it is its own fault
-    // From the suspect on so many events are sent one by one: as many as may have been in the
-    // request.
-    std::size_t to_send_alone = 0;
-    bool reached = false;
-    std::string alone{};  // the one on its way
-  };
   // Where a key is being released: what Kafka has of it already, and what came now.
   struct Releasing {
     Lane lane;
@@ -226,10 +215,6 @@ class Relay {
 
   void LoadParked();
   [[nodiscard]] bool Waits(const Table& table, const OutboxRow& row) const;
-  // Says why in `obstacle`.
-  [[nodiscard]] bool IsKnownToBeRefused(const OutboxRow& row, Obstacle& obstacle) const;
-  // False if the event must wait until what is on its way is known.
-  [[nodiscard]] bool MayGo(std::string_view event_id);
   [[nodiscard]] bool Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle);
   [[nodiscard]] bool Park(const Table& table, const OutboxRow& row, const Obstacle& obstacle);
   void SuspectRefused(const kafka::Delivery& delivery);
@@ -283,8 +268,7 @@ class Relay {
   SnapshotTaker snapshots_;
   Parking parking_;
   SteadyTime parking_asked_;
-  std::optional<Suspect> suspect_;
-  std::map<std::string, std::string, std::less<>> refused_topics_;  // and why
+  Refusals refusals_;
   bool parked_one_ = false;  // so the next pause is a short one
   std::optional<Releasing> releasing_;
 

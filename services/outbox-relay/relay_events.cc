@@ -105,11 +105,14 @@ bool Relay::TryProduce(const Readable<Table>& table) {
     obstacle.why = built.error();
     return Refuse(*table, *row, obstacle);
   }
-  if (IsKnownToBeRefused(*row, obstacle)) {
+  if (auto refusal = refusals_.Find(row->topic, row->event_id)) {
+    obstacle.why = std::move(refusal->why);
+    obstacle.whole_topic = refusal->whole_topic;
     obstacle.trace_id = TraceId(**built);
     return Refuse(*table, *row, obstacle);
   }
-  if (!MayGo(row->event_id)) return Hold({.queue_full = true});
+  if (!refusals_.MayGo(row->event_id, progress_.acknowledgements().InFlight()))
+    return Hold({.queue_full = true});
   const auto produced = Produce(*row, **built);
   if (produced == kafka::Produced::kQueued) return true;
   if (produced == kafka::Produced::kQueueFull) return Hold({.queue_full = true});

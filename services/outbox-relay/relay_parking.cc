@@ -37,10 +37,7 @@ void Relay::LoadParked() {
   observer_.Parked(parking_.size());
   // What an earlier session began to release is begun again before anything else.
   parking_asked_ = {};
-  if (suspect_) {
-    suspect_->reached = false;
-    suspect_->alone.clear();
-  }
+  refusals_.BeginAgain();
 }
 
 // Those with a smaller id came before the refused one and are not parked.
@@ -56,44 +53,13 @@ bool Relay::Waits(const Table& table, const OutboxRow& row) const {
   return true;
 }
 
-// A request that is refused may hold many events, and Kafka does not say which is to blame. So they
-// are sent again one by one, until one is refused that had nothing beside it.
-bool Relay::MayGo(std::string_view event_id) {
-  if (!suspect_) return true;
-  if (suspect_->event_id == event_id) suspect_->reached = true;
-  if (!suspect_->reached) return true;
-  if (progress_.acknowledgements().InFlight() > 0) return false;
-  if (suspect_->to_send_alone == 0) {
-    suspect_.reset();
-    return true;
-  }
-  --suspect_->to_send_alone;
-  suspect_->alone = event_id;
-  return true;
-}
-
 void Relay::SuspectRefused(const kafka::Delivery& delivery) {
   const auto event_id = delivery.Header("ce_id");
   // What is held is tried again and again, beside others: the cluster may take it one day.
   if (settings_.on_refusal == OnRefusal::kHold) return;
   if (!delivery.RefusedForGood() || event_id.empty()) return;
-  const bool alone = suspect_ && suspect_->alone == event_id;
-  suspect_ = Suspect{.event_id = event_id,
-                     .why = delivery.Reason(),
-                     .topic = delivery.TopicRefused(),
-                     .refused_alone = alone,
-                     .to_send_alone = progress_.acknowledgements().InFlight()};
-}
-
-bool Relay::IsKnownToBeRefused(const OutboxRow& row, Obstacle& obstacle) const {
-  if (const auto topic = refused_topics_.find(row.topic); topic != refused_topics_.end()) {
-    obstacle.why = topic->second;
-    return true;
-  }
-  if (!suspect_ || !suspect_->refused_alone || suspect_->event_id != row.event_id) return false;
-  obstacle.why = suspect_->why;
-  obstacle.whole_topic = suspect_->topic;
-  return true;
+  refusals_.Suspect(event_id, {.why = delivery.Reason(), .whole_topic = delivery.TopicRefused()},
+                    progress_.acknowledgements().InFlight());
 }
 
 bool Relay::Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle) {
@@ -117,8 +83,8 @@ bool Relay::Park(const Table& table, const OutboxRow& row, const Obstacle& obsta
   parking_.Park(lane, {.first_id = *id, .event_id = std::string(row.event_id)}, obstacle.why);
   Failpoint("after_park");
   parked_one_ = true;
-  if (obstacle.whole_topic) refused_topics_.emplace(row.topic, obstacle.why);
-  if (suspect_ && suspect_->event_id == row.event_id) suspect_.reset();
+  if (obstacle.whole_topic) refusals_.RefuseTopic(row.topic, obstacle.why);
+  refusals_.Forget(row.event_id);
   if (releasing_ && releasing_->lane == lane) releasing_->parked_again = true;
   logger_.Error("kafka refuses an event for good: it and later ones of its key wait",
                 {{"event_id", obstacle.event_id},
@@ -139,7 +105,7 @@ void Relay::ReleaseWanted(const std::stop_token& stop) {
   parking_asked_ = now;
   const auto wanting = parking_.Wanting();
   // A topic is tried once, and not waited for anew for each of its keys.
-  for (const auto& [lane, parked] : wanting) refused_topics_.erase(lane.topic);
+  for (const auto& [lane, parked] : wanting) refusals_.TryAgain(lane.topic);
   for (const auto& [lane, parked] : wanting) ReleaseLane(lane, parked, stop);
   observer_.Parked(parking_.size());
 }
