@@ -22,8 +22,6 @@ constexpr int kReadBudget = 256;
 // itself, and a relay that wakes for each takes the processor from the sender and hands Kafka small
 // requests.
 constexpr milliseconds kTurn{1};
-// Confirmations are gathered this long: a status costs the server a wake-up.
-constexpr milliseconds kConfirmInterval{100};
 constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kStreamPauseMax{2'000};
 // Each attempt may append again what Kafka has: a cluster that refuses an event is asked rarely.
@@ -46,6 +44,7 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
         waiter_.Wake();
       }),
       progress_(settings_.promise),
+      leadership_(settings_.takeover_after, progress_),
       transaction_(settings_.kafka.transaction_timeout),
       snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }),
       parking_(settings_.database, settings_.slot) {
@@ -148,19 +147,21 @@ void Relay::MakeProducer() {
 
 void Relay::Stream(const std::stop_token& stop) {
   const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
+  auto& stream = *leadership_.stream();
   while (!EndsHere(stop)) {
     ReleaseWanted(stop);
     (void)producer_->Drain(on_delivery);
     const bool more = ReadAvailable(stop);
     WriteCheckpointIfDue();
-    SendStatusIfDue();
-    observer_.Progress(progress_.acknowledgements(), seen_);
+    leadership_.SendStatusIfDue();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     MindWishes();
-    const bool unsent = stream_->Flush();
+    const bool unsent = stream.Flush();
     const bool reading = !held_ && !progress_.acknowledgements().Full() && !Rests();
-    waiter_.Watch(stream_->socket(), (reading ? EPOLLIN : 0U) | (unsent ? EPOLLOUT : 0U));
-    const auto limit =
-        stop.stop_requested() ? std::min(UntilNextDuty(), kConfirmInterval) : UntilNextDuty();
+    waiter_.Watch(stream.socket(), (reading ? EPOLLIN : 0U) | (unsent ? EPOLLOUT : 0U));
+    const auto limit = stop.stop_requested()
+                           ? std::min(UntilNextDuty(), Leadership::kConfirmInterval)
+                           : UntilNextDuty();
     const auto turn_ends = SteadyClock::now() + kTurn;
     const auto ready = waiter_.Wait(more ? milliseconds{0} : limit);
     if (!more && !progress_.acknowledgements().HasOpen()) std::this_thread::sleep_until(turn_ends);
@@ -184,51 +185,18 @@ bool Relay::EndsHere(const std::stop_token& stop) {
 
 bool Relay::ReadAvailable(const std::stop_token& stop) {
   for (int i = 0; i < kReadBudget; ++i) {
-    StayAwake();
+    leadership_.StayAwake();
     if (held_ && !TryHeld()) return false;
     if (progress_.acknowledgements().Full() || Rests() || EndsHere(stop)) return false;
-    const auto frame = stream_->Read();
+    const auto frame = leadership_.stream()->Read();
     if (!frame) return false;
     Handle(*frame);
   }
   return true;
 }
 
-// A process that was frozen finds in its socket what PostgreSQL sent before it hung up, and another
-// relay has long since brought it.
-void Relay::StayAwake() {
-  if (!awake_) return;
-  const auto now = SteadyClock::now();
-  const auto slept = now - std::exchange(*awake_, now);
-  if (slept < settings_.takeover_after) return;
-  throw pg::ReplicationFault(
-      "frozen", "no turn for " +
-                    std::to_string(std::chrono::duration_cast<milliseconds>(slept).count()) +
-                    " ms: another relay may lead by now");
-}
-
-void Relay::SendStatusIfDue() {
-  StayAwake();
-  const auto age = SteadyClock::now() - status_sent_;
-  const bool progress = progress_.acknowledgements().Confirmed() > confirmed_;
-  if (age >= status_interval_ || (progress && age >= kConfirmInterval)) SendStatus();
-}
-
-void Relay::SendStatus() {
-  const Lsn confirmed = progress_.acknowledgements().Confirmed();
-  const bool progress = confirmed > confirmed_;
-  if (progress) Failpoint("before_confirm");
-  stream_->SendStatus(std::max(seen_, confirmed), confirmed);
-  (void)stream_->Flush();
-  confirmed_ = confirmed;
-  status_sent_ = SteadyClock::now();
-  if (progress) Failpoint("after_confirm");
-}
-
 milliseconds Relay::UntilNextDuty() const {
-  const bool progress = progress_.acknowledgements().Confirmed() > confirmed_;
-  auto next =
-      status_sent_ + (progress ? std::min(kConfirmInterval, status_interval_) : status_interval_);
+  auto next = leadership_.StatusDue();
   if (progress_.CheckpointWorthAsking())
     next = std::min(next, checkpoint_tried_ + kCheckpointInterval);
   if (!parking_.empty()) next = std::min(next, parking_asked_ + kParkingPoll);
@@ -242,20 +210,15 @@ bool Relay::AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline) {
   const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
   while (true) {
     (void)producer_->Drain(on_delivery);
-    observer_.Progress(progress_.acknowledgements(), seen_);
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     if (progress_.acknowledgements().InFlight() == 0 && !progress_.CheckpointOnItsWay())
       return true;
     const auto now = SteadyClock::now();
     if (stop.stop_requested() || now >= deadline) return false;
     milliseconds limit{1000};
-    if (stream_) {
-      SendStatusIfDue();
-      limit = UntilNextDuty();
-    }
-    if (cursor_) {
-      KeepSession();
-      limit = status_interval_;
-    }
+    leadership_.Keep();
+    if (leadership_.stream() != nullptr) limit = UntilNextDuty();
+    if (cursor_) limit = leadership_.interval();
     waiter_.Wait(std::min(limit, std::chrono::ceil<milliseconds>(
                                      std::min(deadline, now + milliseconds{1000}) - now)));
   }
@@ -263,12 +226,11 @@ bool Relay::AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline) {
 
 void Relay::Disconnect() {
   GiveUpKafkaTransaction();
-  if (stream_) waiter_.Forget(stream_->socket());
-  stream_.reset();
+  if (leadership_.stream() != nullptr) waiter_.Forget(leadership_.stream()->socket());
+  leadership_.End();
   cursor_.reset();
   held_.reset();
   releasing_.reset();
-  awake_.reset();
   observer_.Leading(false);
   control_.Say(Role::kConnecting);
 }
@@ -288,13 +250,14 @@ void Relay::Pause(const std::stop_token& stop, milliseconds limit) {
 
 void Relay::Stop(std::string_view what) {
   try {
-    if (stream_) waiter_.Forget(stream_->socket());
+    auto* const stream = leadership_.stream();
+    if (stream != nullptr) waiter_.Forget(stream->socket());
     const auto began = stopping_since_.value_or(SteadyClock::now());
     if (producer_) (void)AwaitDeliveries({}, began + kStopLimit);
-    if (stream_) {
+    if (stream != nullptr) {
       FinishCheckpoints(began + kStopLimit);
-      SendStatus();
-      stream_->Finish(kFinishLimit);
+      leadership_.SendStatus();
+      stream->Finish(kFinishLimit);
     }
     if (cursor_) FinishCheckpoints(began + kStopLimit);
     logger_.Info(what, {{"confirmed", ToString(progress_.acknowledgements().Confirmed())},

@@ -26,6 +26,7 @@
 #include "services/outbox-relay/domain/progress.h"
 #include "services/outbox-relay/domain/refusals.h"
 #include "services/outbox-relay/domain/start.h"
+#include "services/outbox-relay/leadership.h"
 #include "services/outbox-relay/observer.h"
 #include "services/outbox-relay/parking.h"
 #include "services/outbox-relay/snapshot_taker.h"
@@ -110,12 +111,10 @@ class Relay {
   };
   // How far the tables were read.
   struct TableCursor {
-    std::unique_ptr<pg::TableReader> reader;
     std::vector<pg::TableName> tables;
     std::string snapshot{};           // all that is visible in it was read; empty: nothing
     std::optional<Instant> polled{};  // of the server's clock
     std::chrono::milliseconds pause{0};
-    SteadyTime asked{};  // the reader's last sign of life
     SteadyTime slow_told{};
   };
   struct Obstacle {
@@ -191,8 +190,6 @@ class Relay {
                                const pg::TableName& table, const std::stop_token& stop);
   [[nodiscard]] bool LookAtTheServer();
   void Rest(const std::stop_token& stop, SteadyTime until);
-  // What the server must hear from time to time, or it hangs up.
-  void KeepSession();
 
   void LookInto(std::string_view topic);
   void Stream(const std::stop_token& stop);
@@ -205,7 +202,6 @@ class Relay {
 
   [[nodiscard]] bool ReadAvailable(const std::stop_token& stop);
   [[nodiscard]] bool EndsHere(const std::stop_token& stop);
-  void StayAwake();
   void Handle(const pg::Frame& frame);
   void HandleInsert(const Insert& insert);
   [[nodiscard]] bool TryHeld();
@@ -247,8 +243,6 @@ class Relay {
   void LogRelayed(const kafka::Delivery& delivery);
   void LogRefusal(const kafka::Delivery& delivery);
 
-  void SendStatusIfDue();
-  void SendStatus();
   [[nodiscard]] std::chrono::milliseconds UntilNextDuty() const;
   void MakeProducer();
 
@@ -260,10 +254,9 @@ class Relay {
 
   std::optional<kafka::Fault> refused_;  // what the cluster said about our credentials
   std::unique_ptr<kafka::Producer> producer_;
-  std::unique_ptr<pg::ReplicationConnection> stream_;
-  std::optional<TableCursor> cursor_;  // instead of stream_
-  std::optional<pg::SystemIdentity> server_;
   Progress progress_;
+  Leadership leadership_;
+  std::optional<TableCursor> cursor_;  // with the table source
   KafkaTransaction transaction_;
   SnapshotTaker snapshots_;
   Parking parking_;
@@ -279,13 +272,8 @@ class Relay {
   std::optional<Held> held_;
   std::string commit_lsn_;  // of the open transaction, as a header
 
-  Lsn seen_;       // newest position of the server we know of
-  Lsn confirmed_;  // as last told to the server
-  SteadyTime status_sent_;
   SteadyTime checkpoint_tried_;
-  std::optional<SteadyTime> awake_;  // when this thread last had its turn, once it leads
   std::optional<SteadyTime> stopping_since_;
-  std::chrono::milliseconds status_interval_{1000};
 };
 
 }  // namespace countersign::relay

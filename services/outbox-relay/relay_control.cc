@@ -45,21 +45,22 @@ bool Relay::StandAside(const std::stop_token& stop) {
 
 void Relay::MindWishes() {
   const auto& acknowledgements = progress_.acknowledgements();
-  if (stream_) {
+  const bool streams = leadership_.stream() != nullptr;
+  if (streams) {
     const auto drain = control_.WantsDrain();
     if (drain && acknowledgements.Confirmed() >= drain->target) control_.AllRead(*drain);
   }
-  const bool reading = control_.MayRead() || (stream_ && acknowledgements.HasOpen());
+  const bool reading = control_.MayRead() || (streams && acknowledgements.HasOpen());
   control_.Say({.role = Role::kLeads,
                 .reading = reading,
                 .in_flight = acknowledgements.InFlight(),
                 .confirmed = acknowledgements.Confirmed(),
-                .seen = seen_});
+                .seen = leadership_.seen()});
   // Without checkpoints nothing says so but the slot.
   const bool covered = settings_.promise == Promise::kAtLeastOnce || progress_.Covered();
   observer_.Checkpointed(covered);
   if (reading || !acknowledgements.Idle()) return;
-  const bool told = !stream_ || confirmed_ >= acknowledgements.Confirmed();
+  const bool told = !streams || leadership_.told() >= acknowledgements.Confirmed();
   if (covered && told && control_.Settled()) {
     logger_.Info("drained: kafka has everything that was committed when it was asked",
                  {{"confirmed", ToString(acknowledgements.Confirmed())}});
@@ -70,8 +71,8 @@ void Relay::MindWishes() {
 bool Relay::AwaitResume(const std::stop_token& stop) {
   while (!control_.MayRead() && !stop.stop_requested()) {
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
-    observer_.Progress(progress_.acknowledgements(), seen_);
-    KeepSession();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
+    leadership_.Keep();
     MindWishes();
     waiter_.Wait(kWishPoll);
   }

@@ -35,11 +35,11 @@ std::string TraceId(const std::vector<Header>& headers) {
 }  // namespace
 
 void Relay::Handle(const pg::Frame& frame) {
-  seen_ = std::max(seen_, frame.wal_end);
+  leadership_.Saw(frame.wal_end);
   if (frame.kind == pg::Frame::Kind::kKeepalive) {
     // WAL of other tables need not be kept for us.
     progress_.Pass(frame.wal_end);
-    if (frame.reply_requested) SendStatus();
+    if (frame.reply_requested) leadership_.SendStatus();
     return;
   }
   Failpoint("after_read");

@@ -152,11 +152,11 @@ std::optional<Lsn> Relay::RelayLane(pg::RowsSince rows, const std::stop_token& s
     rows.visible_in = cursor_->snapshot;
   } else {
     beside = std::make_unique<pg::TableReader>(settings_.database, [this, &stop] {
-      KeepSession();
+      leadership_.Keep();
       return !stop.stop_requested();
     });
   }
-  auto& reader = cursor_ ? *cursor_->reader : *beside;
+  auto& reader = cursor_ ? *leadership_.reader() : *beside;
   const auto moment = reader.Open({rows});
   if (!RelayRows(reader, 0, rows.table, stop)) return std::nullopt;
   reader.Close();
@@ -172,7 +172,7 @@ SeenEvents Relay::SeenOf(const std::string& topic) {
     const auto found = checkpoint->offsets.find(topic);
     if (found != checkpoint->offsets.end()) from = found->second;
   }
-  TailReader reader(settings_.kafka.client, [this] { KeepSession(); });
+  TailReader reader(settings_.kafka.client, [this] { leadership_.Keep(); });
   (void)CollectSeen(reader, topic, from, Lsn{}, seen);
   seen.Sort();
   return seen;

@@ -23,8 +23,9 @@ constexpr std::uint32_t kReadTable = 0;
 bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint,
                     const std::stop_token& stop) {
   const bool first = !checkpoint.settled;
-  checkpoint.system_id = server_->system_id;
-  checkpoint.timeline = server_->timeline;
+  const auto& server = *leadership_.server();
+  checkpoint.system_id = server.system_id;
+  checkpoint.timeline = server.timeline;
   checkpoint.rebuilding = true;
   checkpoint.atomic = false;
   const SettledPoint settled = checkpoint.settled.value_or(SettledPoint{});
@@ -87,8 +88,7 @@ bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSinc
   bool more = true;
   while (more && !stopped) {
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
-    observer_.Progress(progress_.acknowledgements(), seen_);
-    if (stream_) SendStatusIfDue();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     EndRowsIfDue();
     if (SteadyClock::now() - told > kNewsInterval) {
       told = SteadyClock::now();
@@ -121,16 +121,16 @@ void Relay::DescribeReadTable(const pg::TableName& table, const std::vector<std:
 
 // Waits while Kafka does not take it; false if it was stopped meanwhile.
 bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& stop) {
-  StayAwake();
+  leadership_.StayAwake();
   if (!control_.MayRead() && !AwaitResume(stop)) return false;
   row_ = &fields;
   if (!TryProduce(tables_.at(kReadTable))) {
     held_->table = kReadTable;
     while (held_ && !stop.stop_requested()) {
       waiter_.Wait(kHeldCheck);
-      KeepSession();
+      leadership_.Keep();
       EndRowsIfDue();
-      observer_.Progress(progress_.acknowledgements(), seen_);
+      observer_.Progress(progress_.acknowledgements(), leadership_.seen());
       (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
       (void)TryHeld();
     }

@@ -55,7 +55,7 @@ bool Relay::Connect(const std::stop_token& stop) {
   const auto checkpoint = OwnCheckpoint();
   const auto start = Decide(*connection, server, slot, checkpoint);
   if (start == Start::kRebuild) {
-    server_ = server;
+    leadership_.Of(server);
     if (!Rebuild(*connection, checkpoint.value_or(Checkpoint{}), stop)) return false;
   } else {
     if (start == Start::kMakeSlot) slot = MakeSlot(*connection);
@@ -66,19 +66,15 @@ bool Relay::Connect(const std::stop_token& stop) {
   }
   const Lsn from = progress_.acknowledgements().Confirmed();
   connection->Start(settings_.slot, settings_.publications, from);
-  stream_ = std::move(connection);
-  server_ = server;
+  leadership_.Stream(std::move(connection), server, from);
+  leadership_.BeAwake();
   tables_.clear();
-  seen_ = std::max(server.flushed, from);
-  confirmed_ = from;
-  status_interval_ = settings_.takeover_after / 3;
-  awake_ = SteadyClock::now();
   logger_.Info("streaming", {{"slot", settings_.slot},
                              {"from", ToString(from)},
                              {"server_at", ToString(server.flushed)},
                              {"in_kafka_already", progress_.SeenInKafka()}});
   observer_.Trouble({});
-  SendStatus();
+  leadership_.SendStatus();
   return true;
 }
 
@@ -130,8 +126,9 @@ pg::Slot Relay::MakeSlot(pg::ReplicationConnection& connection) const {
 // Without checkpoints only this process's own memory is better than the slot.
 Resumption Relay::ResumeInProcess(const pg::SystemIdentity& server, Lsn slot_at) const {
   const Lsn ours = progress_.acknowledgements().Confirmed();
+  const auto& before = leadership_.server();
   const bool same =
-      !server_ || (server_->system_id == server.system_id && server_->timeline == server.timeline);
+      !before || (before->system_id == server.system_id && before->timeline == server.timeline);
   if (same && ours <= server.flushed) return {.from = std::max(ours, slot_at)};
   // PostgreSQL would start at our later position and silently skip what was committed before it.
   logger_.Error("the database is another or older one: resuming where its slot says",
@@ -143,7 +140,7 @@ std::optional<Checkpoint> Relay::OwnCheckpoint() {
   if (settings_.promise == Promise::kAtLeastOnce) return std::nullopt;
   // First: whoever asks a cluster that is away is kept waiting.
   if (!producer_->Reach(kReach)) throw TailFault("no kafka broker answers");
-  TailReader reader(settings_.kafka.client, [this] { KeepSession(); });
+  TailReader reader(settings_.kafka.client, [this] { leadership_.Keep(); });
   auto checkpoint = ReadCheckpoint(reader, settings_.checkpoint_topic, settings_.slot);
   if (checkpoint && checkpoint->atomic && !Transactional()) {
     // Not any more, as soon as this relay sends something.
@@ -195,7 +192,7 @@ void Relay::LookInto(std::string_view topic) {
   logger_.Info("reading a topic from its beginning: no checkpoint says where the relay stood in it",
                {{"topic", topic}});
   SeenEvents seen;
-  TailReader reader(settings_.kafka.client, [this] { KeepSession(); });
+  TailReader reader(settings_.kafka.client, [this] { leadership_.Keep(); });
   // A position tells nothing about what the tables show.
   const Lsn after = cursor_ ? Lsn{} : progress_.acknowledgements().Confirmed();
   // A topic that does not exist has none of our events.
@@ -211,8 +208,8 @@ void Relay::WriteCheckpointIfDue() {
   auto due = progress_.DueCheckpoint();
   if (!due) return;
   checkpoint_tried_ = now;
-  due->system_id = server_->system_id;
-  due->timeline = server_->timeline;
+  due->system_id = leadership_.server()->system_id;
+  due->timeline = leadership_.server()->timeline;
   // A slot of this name, if there is one, has not what the table source has relayed.
   due->rebuilding = settings_.source == Source::kTable;
   Failpoint("before_checkpoint");

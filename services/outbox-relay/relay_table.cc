@@ -41,13 +41,13 @@ void Relay::FollowTables(const std::stop_token& stop) {
   } catch (const pg::ReplicationFault&) {
     if (!stop.stop_requested()) throw;
     // A question was given up, and nothing more can be asked.
-    if (cursor_) cursor_->reader.reset();
+    leadership_.GiveUpReader();
   }
 }
 
 bool Relay::OpenTables(const std::stop_token& stop) {
   auto reader = std::make_unique<pg::TableReader>(settings_.database, [this, &stop] {
-    StayAwake();
+    leadership_.StayAwake();
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     return !stop.stop_requested();
   });
@@ -55,15 +55,13 @@ bool Relay::OpenTables(const std::stop_token& stop) {
   if (!AwaitLock([&] { return reader->TryLock(settings_.slot); }, stop)) return false;
   const auto server = reader->Identify();
   const auto now = reader->Now();
-  cursor_ = TableCursor{.reader = std::move(reader), .tables = {}};
+  leadership_.ReadTables(std::move(reader), server);
+  cursor_ = TableCursor{.tables = {}};
   for (const auto& name : settings_.tables) {
     const auto table = pg::ParseTableName(name);
     if (!table) throw pg::ReplicationRefused("configuration", "tables: " + name);
     cursor_->tables.push_back(*table);
   }
-  server_ = server;
-  status_interval_ = settings_.takeover_after / 3;
-  seen_ = server.flushed;
   commit_lsn_.clear();
   tables_.clear();
   RefuseRowsFromElsewhere();
@@ -75,8 +73,8 @@ bool Relay::OpenTables(const std::stop_token& stop) {
   if (resumption.settled) cursor_->snapshot = resumption.settled->snapshot;
   progress_.Resume(std::move(resumption));
   // What came before could take longer than that.
-  cursor_->reader->EndIdleAfter(settings_.takeover_after);
-  awake_ = SteadyClock::now();
+  leadership_.reader()->EndIdleAfter(settings_.takeover_after);
+  leadership_.BeAwake();
   logger_.Info("following the tables", {{"slot", settings_.slot},
                                         {"since", cursor_->snapshot},
                                         {"in_kafka_already", progress_.SeenInKafka()}});
@@ -116,8 +114,8 @@ Resumption Relay::ResumeTables(const std::optional<Checkpoint>& checkpoint) {
 // From a moment that a crash of the server cannot undo, and that is remembered before anything else
 // is: else a start that is cut short would begin later.
 Resumption Relay::BeginTablesNow(const pg::Moment& now, const std::stop_token& stop) {
-  Checkpoint first{.system_id = server_->system_id,
-                   .timeline = server_->timeline,
+  Checkpoint first{.system_id = leadership_.server()->system_id,
+                   .timeline = leadership_.server()->timeline,
                    .position = now.flushed,
                    .settled = SettledPoint{.snapshot = now.snapshot},
                    .rebuilding = true};
@@ -129,7 +127,7 @@ Resumption Relay::BeginTablesNow(const pg::Moment& now, const std::stop_token& s
       throw pg::ReplicationFault("not_flushed", "the database does not write its WAL to disk");
     }
     Pause(stop, kFlushPoll);
-    first.position = cursor_->reader->Now().flushed;
+    first.position = leadership_.reader()->Now().flushed;
     durable.Flushed(first.position);
   }
   WriteAhead(first);
@@ -140,7 +138,7 @@ Resumption Relay::BeginTablesNow(const pg::Moment& now, const std::stop_token& s
 // be relayed when they come up here, long after and behind newer events.
 void Relay::RefuseRowsFromElsewhere() {
   for (const auto& table : SinceCursor()) {
-    if (!cursor_->reader->HasRowFromElsewhere(table)) continue;
+    if (!leadership_.reader()->HasRowFromElsewhere(table)) continue;
     throw pg::ReplicationFault(
         "rows_from_elsewhere",
         "table " + table.table.schema + "." + table.table.table + " has rows whose " +
@@ -165,19 +163,20 @@ bool Relay::RelayBatch(const std::stop_token& stop) {
   // What was committed before it was asked for is visible from here on.
   const auto drain = control_.WantsDrain();
   const auto asked = SteadyClock::now();
-  auto moment = cursor_->reader->Open(SinceCursor());
-  cursor_->asked = SteadyClock::now();
-  if (cursor_->asked - asked > kSlow && cursor_->asked - cursor_->slow_told > kSlowNews) {
-    cursor_->slow_told = cursor_->asked;
+  auto moment = leadership_.reader()->Open(SinceCursor());
+  leadership_.Answered();
+  const auto answered = SteadyClock::now();
+  if (answered - asked > kSlow && answered - cursor_->slow_told > kSlowNews) {
+    cursor_->slow_told = answered;
     logger_.Warn("reading the tables takes long: is there an index on (xid, id)?",
-                 {{"ms", std::chrono::ceil<milliseconds>(cursor_->asked - asked).count()}});
+                 {{"ms", std::chrono::ceil<milliseconds>(answered - asked).count()}});
   }
-  seen_ = std::max(seen_, moment.flushed);
+  leadership_.Saw(moment.flushed);
   if (!cursor_->polled) cursor_->polled = moment.time;
   for (std::size_t table = 0; table < cursor_->tables.size(); ++table) {
-    if (!RelayRows(*cursor_->reader, table, cursor_->tables[table], stop)) return true;
+    if (!RelayRows(*leadership_.reader(), table, cursor_->tables[table], stop)) return true;
   }
-  cursor_->reader->Close();
+  leadership_.reader()->Close();
   const bool rows = progress_.acknowledgements().HasOpen();
   cursor_->snapshot = moment.snapshot;
   cursor_->polled = moment.time;
@@ -195,8 +194,8 @@ bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::Tabl
   bool more = true;
   while (more && !stopped) {
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
-    observer_.Progress(progress_.acknowledgements(), seen_);
-    if (stream_) SendStatusIfDue();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
+    leadership_.SendStatusIfDue();
     EndRowsIfDue();
     more = reader.Fetch(query, [&](const pg::RowValues& values) {
       if (stopped) return;
@@ -213,7 +212,7 @@ bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::Tabl
       Failpoint("after_read");
       stopped = !RelayRow(fields, stop);
     });
-    if (cursor_) cursor_->asked = SteadyClock::now();
+    if (cursor_) leadership_.Answered();
   }
   return !stopped;
 }
@@ -221,9 +220,9 @@ bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::Tabl
 // Instead of a batch, while nothing may be read: what was read settles when the server's WAL is on
 // disk behind it.
 bool Relay::LookAtTheServer() {
-  const auto flushed = cursor_->reader->Now().flushed;
-  cursor_->asked = SteadyClock::now();
-  seen_ = std::max(seen_, flushed);
+  const auto flushed = leadership_.reader()->Now().flushed;
+  leadership_.Answered();
+  leadership_.Saw(flushed);
   progress_.Flushed(flushed);
   return false;
 }
@@ -231,27 +230,18 @@ bool Relay::LookAtTheServer() {
 void Relay::Rest(const std::stop_token& stop, SteadyTime until) {
   const auto wishes = control_.Wishes();
   while (!stop.stop_requested()) {
-    StayAwake();
+    leadership_.StayAwake();
     (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
     WriteCheckpointIfDue();
-    observer_.Progress(progress_.acknowledgements(), seen_);
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     MindWishes();
     if (control_.Wishes() != wishes) until = {};
     const auto now = SteadyClock::now();
     if (now >= until && !progress_.acknowledgements().Full()) return;
-    KeepSession();
+    leadership_.Keep();
     const auto left = std::max<SteadyClock::duration>(until - now, kShortestPause);
-    waiter_.Wait(std::min(std::chrono::ceil<milliseconds>(left), status_interval_));
+    waiter_.Wait(std::min(std::chrono::ceil<milliseconds>(left), leadership_.interval()));
   }
-}
-
-void Relay::KeepSession() {
-  if (stream_) SendStatusIfDue();
-  if (!cursor_ || !cursor_->reader) return;
-  StayAwake();
-  if (SteadyClock::now() - cursor_->asked < status_interval_) return;
-  cursor_->reader->Ping();
-  cursor_->asked = SteadyClock::now();
 }
 
 }  // namespace countersign::relay

@@ -72,8 +72,8 @@ void Relay::EndRowsIfDue() {
 
 void Relay::CommitWithCheckpoint(SteadyTime deadline) {
   auto checkpoint = progress_.CheckpointOfTransaction();
-  checkpoint.system_id = server_->system_id;
-  checkpoint.timeline = server_->timeline;
+  checkpoint.system_id = leadership_.server()->system_id;
+  checkpoint.timeline = leadership_.server()->timeline;
   Failpoint("before_checkpoint");
   SendInTransaction(checkpoint);
   CommitKafkaTransaction(deadline);
@@ -90,7 +90,7 @@ void Relay::SendInTransaction(const Checkpoint& checkpoint) {
   auto produced = Send(checkpoint, kAwaitedToken);
   while (produced == kafka::Produced::kQueueFull && !transaction_.Overdue(SteadyClock::now())) {
     (void)producer_->Flush(kStep, on_delivery);
-    KeepSession();
+    leadership_.Keep();
     produced = Send(checkpoint, kAwaitedToken);
   }
   if (produced == kafka::Produced::kQueued) return;
@@ -117,8 +117,8 @@ void Relay::CommitKafkaTransaction(SteadyTime deadline) {
 void Relay::AwaitTransaction(SteadyTime deadline) {
   const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
   while (!producer_->Flush(kStep, on_delivery)) {
-    KeepSession();
-    observer_.Progress(progress_.acknowledgements(), seen_);
+    leadership_.Keep();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     const auto now = SteadyClock::now();
     if (now > deadline || transaction_.Overdue(now)) {
       throw kafka::Fault(0, "kafka does not take all of a transaction in time");
