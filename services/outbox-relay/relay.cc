@@ -28,7 +28,6 @@ constexpr milliseconds kStreamPauseMax{2'000};
 constexpr milliseconds kProducerPauseMax{30'000};
 // A session of this length was a good one: the next pause is short again.
 constexpr milliseconds kSettled{5'000};
-constexpr milliseconds kCredentialCheck{2'000};
 constexpr milliseconds kFinishLimit{1'000};
 // Of kStopLimit; the rest is for what is then in flight.
 constexpr milliseconds kTransactionEndLimit{3'000};
@@ -45,28 +44,14 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
       }),
       progress_(settings_.promise),
       leadership_(settings_.takeover_after, progress_),
-      transaction_(settings_.kafka.transaction_timeout),
+      writer_(settings_, waiter_, progress_, leadership_, refusals_, logger, observer),
       snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }),
-      parking_(settings_.database, settings_.slot) {
-  if (Transactional()) {
-    // Whoever has the checkpoints of that name is the one that may write.
-    settings_.kafka.transactional_id = settings_.checkpoint_topic + "/" + settings_.slot;
-  }
-  settings_.kafka.on_error = [this](const kafka::Fault& fault) {
-    logger_.Warn("kafka trouble", {{"why", fault.what()}});
-    if (fault.IsAuthentication()) refused_ = fault;
-  };
-}
+      parking_(settings_.database, settings_.slot) {}
 
 Relay::~Relay() = default;
 
 void Relay::CheckCredentials() {
-  MakeProducer();
-  if (!producer_->Reach(kCredentialCheck)) {
-    (void)producer_->Drain([](const kafka::Delivery&) {});  // the cause is among the news
-    if (refused_) throw kafka::Fault(*refused_);
-    logger_.Warn("no kafka broker answers yet");
-  }
+  writer_.CheckCredentials();
   try {
     if (settings_.source == Source::kTable) {
       const pg::TableReader connection(settings_.database, {});
@@ -108,12 +93,12 @@ void Relay::Run(const std::stop_token& stop) {
       why = fault.what();
       cause = fault.IsFenced() ? "fenced" : "kafka";
       pause_max = kProducerPauseMax;
-      too_long = transaction_.Overdue(SteadyClock::now());
+      too_long = writer_.transaction().Overdue(SteadyClock::now());
       if (dynamic_cast<const kafka::FatalFault*>(&fault) != nullptr && !fault.IsFenced()) {
-        NameTheRefused();
+        writer_.NameTheRefused();
       }
       Disconnect();
-      DropProducer();
+      writer_.Drop();
     }
     observer_.Reconnected(cause);
     observer_.Trouble(cause + ": " + why);
@@ -131,7 +116,7 @@ void Relay::Run(const std::stop_token& stop) {
 }
 
 void Relay::Session(const std::stop_token& stop) {
-  MakeProducer();
+  writer_.Open();
   // What is on its way is let finish, so that a broken database connection repeats nothing but the
   // transaction it cut.
   if (!AwaitDeliveries(stop, SteadyTime::max())) return;
@@ -139,18 +124,11 @@ void Relay::Session(const std::stop_token& stop) {
   if (Connect(stop)) Stream(stop);
 }
 
-void Relay::MakeProducer() {
-  if (producer_) return;
-  producer_ = std::make_unique<kafka::Producer>(settings_.kafka);
-  waiter_.Watch(producer_->event_fd(), EPOLLIN);
-}
-
 void Relay::Stream(const std::stop_token& stop) {
-  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
   auto& stream = *leadership_.stream();
   while (!EndsHere(stop)) {
     ReleaseWanted(stop);
-    (void)producer_->Drain(on_delivery);
+    writer_.Drain();
     const bool more = ReadAvailable(stop);
     WriteCheckpointIfDue();
     leadership_.SendStatusIfDue();
@@ -201,15 +179,14 @@ milliseconds Relay::UntilNextDuty() const {
     next = std::min(next, checkpoint_tried_ + kCheckpointInterval);
   if (!parking_.empty()) next = std::min(next, parking_asked_ + kParkingPoll);
   if (held_ && !held_->queue_full) next = std::min(next, held_->retry_at);
-  if (!progress_.acknowledgements().HasOpen()) next = std::min(next, transaction_.Due());
+  if (!progress_.acknowledgements().HasOpen()) next = std::min(next, writer_.transaction().Due());
   const auto left = std::chrono::ceil<milliseconds>(next - SteadyClock::now());
   return std::max(left, milliseconds{0});
 }
 
 bool Relay::AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline) {
-  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
   while (true) {
-    (void)producer_->Drain(on_delivery);
+    writer_.Drain();
     observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     if (progress_.acknowledgements().InFlight() == 0 && !progress_.CheckpointOnItsWay())
       return true;
@@ -225,7 +202,7 @@ bool Relay::AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline) {
 }
 
 void Relay::Disconnect() {
-  GiveUpKafkaTransaction();
+  writer_.GiveUpTransaction();
   if (leadership_.stream() != nullptr) waiter_.Forget(leadership_.stream()->socket());
   leadership_.End();
   cursor_.reset();
@@ -233,12 +210,6 @@ void Relay::Disconnect() {
   releasing_.reset();
   observer_.Leading(false);
   control_.Say(Role::kConnecting);
-}
-
-void Relay::DropProducer() {
-  if (producer_) waiter_.Forget(producer_->event_fd());
-  producer_.reset();
-  progress_.Resume({.from = progress_.acknowledgements().Confirmed()});
 }
 
 void Relay::Pause(const std::stop_token& stop, milliseconds limit) {
@@ -253,7 +224,7 @@ void Relay::Stop(std::string_view what) {
     auto* const stream = leadership_.stream();
     if (stream != nullptr) waiter_.Forget(stream->socket());
     const auto began = stopping_since_.value_or(SteadyClock::now());
-    if (producer_) (void)AwaitDeliveries({}, began + kStopLimit);
+    if (writer_.IsOpen()) (void)AwaitDeliveries({}, began + kStopLimit);
     if (stream != nullptr) {
       FinishCheckpoints(began + kStopLimit);
       leadership_.SendStatus();

@@ -20,55 +20,20 @@
 #include "libs/pg/replication.h"
 #include "libs/pg/table_reader.h"
 #include "services/outbox-relay/control.h"
-#include "services/outbox-relay/domain/kafka_transaction.h"
 #include "services/outbox-relay/domain/outbox_row.h"
 #include "services/outbox-relay/domain/pgoutput.h"
 #include "services/outbox-relay/domain/progress.h"
 #include "services/outbox-relay/domain/refusals.h"
 #include "services/outbox-relay/domain/start.h"
+#include "services/outbox-relay/kafka_writer.h"
 #include "services/outbox-relay/leadership.h"
 #include "services/outbox-relay/observer.h"
 #include "services/outbox-relay/parking.h"
+#include "services/outbox-relay/relay_settings.h"
 #include "services/outbox-relay/snapshot_taker.h"
 #include "services/outbox-relay/waiter.h"
 
 namespace countersign::relay {
-
-// What becomes of an event that Kafka refuses for good.
-enum class OnRefusal : std::uint8_t {
-  kPark,  // it and later ones of its key wait in PostgreSQL; the stream goes on
-  kHold,  // everything behind it waits
-};
-
-struct RelaySettings {
-  pg::ConnectionSettings database{.conninfo = {},
-                                  .application_name = "countersign-relay",
-                                  // Bounds what the making of the slot waits for.
-                                  .lock_timeout = std::chrono::seconds{5},
-                                  .statement_timeout = std::chrono::milliseconds{0},
-                                  .network_timeout = std::chrono::seconds{15}};
-  Source source = Source::kWal;
-  // With the table source the name of the lock and of the checkpoints only.
-  std::string slot = "countersign";
-  std::vector<std::string> publications = {"countersign_auth", "countersign_otp"};  // kWal
-  std::vector<std::string> tables = {"auth.event_log", "otp.event_log"};            // kTable
-  // How seldom tables are read in which nothing happens.
-  std::chrono::milliseconds poll_max{50};
-  ColumnNames columns;
-  std::string source_prefix = "/countersign/";
-  // A relay that gives PostgreSQL no sign of life for so long is cut off, so that another can take
-  // over: it may be frozen, or its machine gone.
-  std::chrono::milliseconds takeover_after{2000};
-  Promise promise = Promise::kDeduplicated;
-  // Without checkpoints always kNow: a start that is cut short could not be told from one that was
-  // not.
-  FirstStart first_start = FirstStart::kEverything;
-  OnRefusal on_refusal = OnRefusal::kPark;
-  // A missing topic may be made yet: so long everything waits before the key is parked.
-  std::chrono::milliseconds park_after{10'000};
-  std::string checkpoint_topic = "countersign.relay.checkpoints";
-  kafka::ProducerSettings kafka;
-};
 
 class Relay {
  public:
@@ -95,10 +60,6 @@ class Relay {
   static constexpr std::chrono::milliseconds kCheckpointInterval{500};
   // How often an operator's wishes are asked for, while a key is parked.
   static constexpr std::chrono::milliseconds kParkingPoll{1'000};
-  // What a checkpoint's delivery is known by; no transaction is. The second: whoever sent it waits
-  // for it.
-  static constexpr std::uint64_t kCheckpointToken = UINT64_MAX;
-  static constexpr std::uint64_t kAwaitedToken = UINT64_MAX - 1;
   using SteadyTime = std::chrono::steady_clock::time_point;
   // An event that Kafka did not take yet. Its views point into the stream's last message, which
   // stays until the next one is read, and none is read before this one is gone.
@@ -194,8 +155,6 @@ class Relay {
   void LookInto(std::string_view topic);
   void Stream(const std::stop_token& stop);
   void Disconnect();
-  void NameTheRefused();
-  void DropProducer();
   void Pause(const std::stop_token& stop, std::chrono::milliseconds limit);
   [[nodiscard]] bool AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline);
   void Stop(std::string_view what);
@@ -213,7 +172,6 @@ class Relay {
   [[nodiscard]] bool Waits(const Table& table, const OutboxRow& row) const;
   [[nodiscard]] bool Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle);
   [[nodiscard]] bool Park(const Table& table, const OutboxRow& row, const Obstacle& obstacle);
-  void SuspectRefused(const kafka::Delivery& delivery);
   void ReleaseWanted(const std::stop_token& stop);
   void ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_token& stop);
   // How far the WAL was written when it was read; empty if it was stopped.
@@ -221,30 +179,17 @@ class Relay {
   [[nodiscard]] SeenEvents SeenOf(const std::string& topic);
 
   // With delivery: transactional (relay_transaction.cc).
-  [[nodiscard]] bool Transactional() const { return settings_.promise == Promise::kTransactional; }
-  // False if it was stopped.
-  [[nodiscard]] bool FenceOthers(const std::stop_token& stop);
-  void BeginKafkaTransaction();
   void EndKafkaTransactionIfDue();
-  // For rows of a table, which are no transaction.
-  void EndRowsIfDue();
   void CommitWithCheckpoint(SteadyTime deadline = SteadyTime::max());
   void CommitAlone(const Checkpoint& checkpoint);
   void SendInTransaction(const Checkpoint& checkpoint);
-  void CommitKafkaTransaction(SteadyTime deadline = SteadyTime::max());
-  void AwaitTransaction(SteadyTime deadline);
-  void GiveUpKafkaTransaction();
 
   void WriteCheckpointIfDue();
   [[nodiscard]] kafka::Produced Send(const Checkpoint& checkpoint, std::uint64_t token);
   void TakeSnapshotIfWanted();
   void FinishCheckpoints(SteadyTime deadline);
-  void OnDelivery(const kafka::Delivery& delivery);
-  void LogRelayed(const kafka::Delivery& delivery);
-  void LogRefusal(const kafka::Delivery& delivery);
 
   [[nodiscard]] std::chrono::milliseconds UntilNextDuty() const;
-  void MakeProducer();
 
   RelaySettings settings_;
   const log::Logger& logger_;
@@ -252,16 +197,14 @@ class Relay {
   Waiter waiter_;
   Control control_;
 
-  std::optional<kafka::Fault> refused_;  // what the cluster said about our credentials
-  std::unique_ptr<kafka::Producer> producer_;
   Progress progress_;
   Leadership leadership_;
+  Refusals refusals_;
+  KafkaWriter writer_;
   std::optional<TableCursor> cursor_;  // with the table source
-  KafkaTransaction transaction_;
   SnapshotTaker snapshots_;
   Parking parking_;
   SteadyTime parking_asked_;
-  Refusals refusals_;
   bool parked_one_ = false;  // so the next pause is a short one
   std::optional<Releasing> releasing_;
 

@@ -26,7 +26,7 @@ void Relay::Serve(const std::stop_token& stop) {
   if (stop.stop_requested() || !term.stop_requested()) return;
   Stop("stepped down");
   // What Kafka has not acknowledged is the next leader's: it must not arrive from here as well.
-  if (progress_.acknowledgements().InFlight() > 0) DropProducer();
+  if (progress_.acknowledgements().InFlight() > 0) writer_.Drop();
   control_.StandAside();
 }
 
@@ -70,7 +70,7 @@ void Relay::MindWishes() {
 // Where a table is read, whose end may be far. False if it was stopped.
 bool Relay::AwaitResume(const std::stop_token& stop) {
   while (!control_.MayRead() && !stop.stop_requested()) {
-    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
+    writer_.Drain();
     observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     leadership_.Keep();
     MindWishes();

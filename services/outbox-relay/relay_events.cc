@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "libs/core/failpoint.h"
-#include "libs/core/traceparent.h"
+#include "services/outbox-relay/domain/trace_id.h"
 #include "services/outbox-relay/relay.h"
 #include "services/outbox-relay/tail.h"
 
@@ -16,21 +16,6 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr milliseconds kHeldRetry{1'000};
 constexpr milliseconds kHeldLog{10'000};
-constexpr milliseconds kRefusalNews{200};
-
-constexpr std::string_view kTraceparent = "traceparent";
-
-// As the other services log it, so that one search finds all lines of a request; empty if the event
-// has none.
-std::string TraceId(std::string_view traceparent) {
-  const auto trace = ParseTraceparent(traceparent);
-  return trace ? TraceIdText(*trace) : std::string();
-}
-
-std::string TraceId(const std::vector<Header>& headers) {
-  const auto found = std::ranges::find(headers, kTraceparent, &Header::first);
-  return found == headers.end() ? std::string() : TraceId(found->second);
-}
 
 }  // namespace
 
@@ -52,8 +37,8 @@ void Relay::Handle(const pg::Frame& frame) {
   } else if (const auto* commit = std::get_if<Commit>(&message)) {
     progress_.Commit(commit->end_lsn);
     observer_.TransactionRead();
-    if (Transactional()) {
-      transaction_.Read(commit->end_lsn);
+    if (settings_.Transactional()) {
+      writer_.transaction().Read(commit->end_lsn);
       EndKafkaTransactionIfDue();
     }
   } else if (const auto* relation = std::get_if<Relation>(&message)) {
@@ -130,9 +115,8 @@ bool Relay::TryProduce(const Readable<Table>& table) {
 kafka::Produced Relay::Produce(const OutboxRow& row, const std::vector<Header>& headers) {
   kafka::Headers record_headers(headers.size());
   for (const auto& [name, value] : headers) record_headers.Add(name, value);
-  if (Transactional() && !transaction_.open()) BeginKafkaTransaction();
   const auto token = progress_.AddEvent();
-  const auto produced = producer_->Produce(
+  const auto produced = writer_.Produce(
       {.topic = row.topic, .key = row.key, .value = row.payload, .token = token}, record_headers);
   if (produced == kafka::Produced::kQueued) {
     if (releasing_) releasing_->brought.Add(IdentityOf(row.event_id));
@@ -153,8 +137,8 @@ bool Relay::Hold(const Obstacle& obstacle) {
                  .queue_full = obstacle.queue_full};
   }
   if (obstacle.queue_full) return false;
-  if (transaction_.HasWhole()) {
-    transaction_.SeparateWhatWasRead();
+  if (writer_.transaction().HasWhole()) {
+    writer_.transaction().SeparateWhatWasRead();
     throw pg::ReplicationFault("obstacle", "what was committed before event " +
                                                std::string(obstacle.event_id) +
                                                " must not wait with it: " + obstacle.why);
@@ -170,67 +154,6 @@ bool Relay::Hold(const Obstacle& obstacle) {
                  {"commit_lsn", commit_lsn_}});
   observer_.Trouble("event " + std::string(obstacle.event_id) + " is held: " + obstacle.why);
   return false;
-}
-
-void Relay::OnDelivery(const kafka::Delivery& delivery) {
-  if (!delivery.ok()) {
-    // A client that was shut out tells first of the events that it gave up for it.
-    if (Transactional()) (void)producer_->Drain([](const kafka::Delivery&) {});
-    if (const kafka::Fault fault(delivery.code, "fenced"); fault.IsFenced())
-      throw kafka::Fault(fault);
-    transaction_.SeparateWhatWasRead();
-    LogRefusal(delivery);
-    SuspectRefused(delivery);
-    throw kafka::Fault(delivery.code, "an event was refused: " + delivery.Reason());
-  }
-  if (delivery.token == kAwaitedToken) return;
-  if (delivery.token == kCheckpointToken) {
-    progress_.CheckpointWritten();
-    observer_.CheckpointWritten();
-    Failpoint("after_checkpoint");
-    return;
-  }
-  Failpoint("after_delivery");
-  if (logger_.Enabled(log::Level::kDebug)) LogRelayed(delivery);
-  const Instant committed =
-      progress_.Acknowledge(delivery.token, delivery.topic, delivery.partition, delivery.offset);
-  if (!Transactional()) return observer_.Acknowledged(delivery.topic, committed);
-  transaction_.Delivery(delivery.topic, committed);
-  observer_.Heard();
-}
-
-void Relay::LogRelayed(const kafka::Delivery& delivery) {
-  logger_.Debug("kafka has an event", {{"event_id", delivery.Header("ce_id")},
-                                       {"topic", delivery.topic},
-                                       {"partition", delivery.partition},
-                                       {"offset", delivery.offset},
-                                       {"trace_id", TraceId(delivery.Header(kTraceparent))}});
-}
-
-void Relay::LogRefusal(const kafka::Delivery& delivery) {
-  logger_.Error("kafka refused an event: everything unacknowledged is sent again",
-                {{"event_id", delivery.Header("ce_id")},
-                 {"topic", delivery.topic},
-                 {"trace_id", TraceId(delivery.Header(kTraceparent))},
-                 {"why", delivery.Reason()}});
-}
-
-// A client dies before it tells which event it died of.
-void Relay::NameTheRefused() {
-  if (!producer_) return;
-  const auto end = SteadyClock::now() + kRefusalNews;
-  for (bool named = false; !named && SteadyClock::now() < end;) {
-    waiter_.Wait(std::chrono::ceil<milliseconds>(end - SteadyClock::now()));
-    try {
-      (void)producer_->Drain([&](const kafka::Delivery& delivery) {
-        if (named || delivery.ok()) return;
-        LogRefusal(delivery);
-        SuspectRefused(delivery);
-        named = true;
-      });
-    } catch (const kafka::Fault&) {  // it is dead, which we know
-    }
-  }
 }
 
 }  // namespace countersign::relay

@@ -53,15 +53,6 @@ bool Relay::Waits(const Table& table, const OutboxRow& row) const {
   return true;
 }
 
-void Relay::SuspectRefused(const kafka::Delivery& delivery) {
-  const auto event_id = delivery.Header("ce_id");
-  // What is held is tried again and again, beside others: the cluster may take it one day.
-  if (settings_.on_refusal == OnRefusal::kHold) return;
-  if (!delivery.RefusedForGood() || event_id.empty()) return;
-  refusals_.Suspect(event_id, {.why = delivery.Reason(), .whole_topic = delivery.TopicRefused()},
-                    progress_.acknowledgements().InFlight());
-}
-
 bool Relay::Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle) {
   if (settings_.on_refusal == OnRefusal::kHold) return Hold(obstacle);
   const bool waited =
@@ -114,7 +105,7 @@ void Relay::ReleaseWanted(const std::stop_token& stop) {
 // behind the newest checkpoint's offsets, and is left out when it is begun again.
 void Relay::ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_token& stop) {
   if (!cursor_) progress_.BringOtherwise();
-  if (Transactional()) CommitWithCheckpoint();
+  if (settings_.Transactional()) CommitWithCheckpoint();
   releasing_ = Releasing{.lane = lane, .seen = SeenOf(lane.topic), .brought = {}};
   const std::string commit_lsn = std::exchange(commit_lsn_, {});
   const pg::RowsSince rows{
@@ -130,7 +121,7 @@ void Relay::ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_
   if (!written || !AwaitDeliveries(stop, SteadyTime::max())) {
     throw pg::ReplicationFault("parking", "stopped while a parked key was released");
   }
-  if (transaction_.open()) CommitKafkaTransaction();
+  if (writer_.transaction().open()) writer_.CommitTransaction();
   Failpoint("before_release");
   if (!releasing_->parked_again) {
     parking_.Release(lane, parked, releasing_->brought.size());

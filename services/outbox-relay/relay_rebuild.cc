@@ -64,15 +64,14 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
   connection.EndSnapshot();
   progress_.Commit(slot.begins);
   if (!AwaitDeliveries(stop, SteadyTime::max())) return false;
-  if (Transactional()) CommitWithCheckpoint();
+  if (settings_.Transactional()) CommitWithCheckpoint();
   return true;
 }
 
 void Relay::WriteAhead(const Checkpoint& checkpoint) {
-  if (Transactional()) return CommitAlone(checkpoint);
-  const auto produced = Send(checkpoint, kAwaitedToken);
-  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
-  if (produced != kafka::Produced::kQueued || !producer_->Flush(kTailLimit, on_delivery)) {
+  if (settings_.Transactional()) return CommitAlone(checkpoint);
+  const auto produced = Send(checkpoint, KafkaWriter::kAwaitedToken);
+  if (produced != kafka::Produced::kQueued || !writer_.Flush(kTailLimit)) {
     throw TailFault("kafka does not take the checkpoint that must come first");
   }
 }
@@ -87,9 +86,9 @@ bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSinc
   bool stopped = false;
   bool more = true;
   while (more && !stopped) {
-    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
+    writer_.Drain();
     observer_.Progress(progress_.acknowledgements(), leadership_.seen());
-    EndRowsIfDue();
+    writer_.EndRowsIfDue();
     if (SteadyClock::now() - told > kNewsInterval) {
       told = SteadyClock::now();
       logger_.Info("reading a table", {{"table", rows.table.table}, {"rows", read}});
@@ -129,9 +128,9 @@ bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& st
     while (held_ && !stop.stop_requested()) {
       waiter_.Wait(kHeldCheck);
       leadership_.Keep();
-      EndRowsIfDue();
+      writer_.EndRowsIfDue();
       observer_.Progress(progress_.acknowledgements(), leadership_.seen());
-      (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
+      writer_.Drain();
       (void)TryHeld();
     }
   }

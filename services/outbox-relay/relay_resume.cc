@@ -14,7 +14,6 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr milliseconds kReach{500};
 // How often a standby asks for the lock.
 constexpr milliseconds kTakeoverPoll{200};
 
@@ -46,7 +45,7 @@ bool Relay::Connect(const std::stop_token& stop) {
   // Before anything is read: what another relay still does would make it untrue.
   auto connection = TakeOver(stop);
   if (!connection) return false;
-  if (Transactional() && !FenceOthers(stop)) return false;
+  if (settings_.Transactional() && !writer_.FenceOthers(stop)) return false;
   const auto server = connection->Identify();
   connection->SetSenderTimeout(settings_.takeover_after);
   RequirePublications(*connection);
@@ -138,11 +137,10 @@ Resumption Relay::ResumeInProcess(const pg::SystemIdentity& server, Lsn slot_at)
 
 std::optional<Checkpoint> Relay::OwnCheckpoint() {
   if (settings_.promise == Promise::kAtLeastOnce) return std::nullopt;
-  // First: whoever asks a cluster that is away is kept waiting.
-  if (!producer_->Reach(kReach)) throw TailFault("no kafka broker answers");
+  writer_.RequireBroker();
   TailReader reader(settings_.kafka.client, [this] { leadership_.Keep(); });
   auto checkpoint = ReadCheckpoint(reader, settings_.checkpoint_topic, settings_.slot);
-  if (checkpoint && checkpoint->atomic && !Transactional()) {
+  if (checkpoint && checkpoint->atomic && !settings_.Transactional()) {
     // Not any more, as soon as this relay sends something.
     checkpoint->atomic = false;
     WriteAhead(*checkpoint);
@@ -159,7 +157,7 @@ Resumption Relay::Resume(const std::optional<Checkpoint>& checkpoint,
   resumption.settled = checkpoint->settled;
   resumption.unordered = checkpoint->unordered;
   // Unless a relay that wrote no checkpoints has confirmed the slot since.
-  if (Transactional() && checkpoint->atomic && slot_at <= checkpoint->position) {
+  if (settings_.Transactional() && checkpoint->atomic && slot_at <= checkpoint->position) {
     resumption.seen_until = {};
     return resumption;
   }
@@ -201,7 +199,7 @@ void Relay::LookInto(std::string_view topic) {
 }
 
 void Relay::WriteCheckpointIfDue() {
-  if (Transactional()) return EndKafkaTransactionIfDue();
+  if (settings_.Transactional()) return EndKafkaTransactionIfDue();
   const auto now = SteadyClock::now();
   if (now - checkpoint_tried_ < kCheckpointInterval) return;
   TakeSnapshotIfWanted();
@@ -213,7 +211,7 @@ void Relay::WriteCheckpointIfDue() {
   // A slot of this name, if there is one, has not what the table source has relayed.
   due->rebuilding = settings_.source == Source::kTable;
   Failpoint("before_checkpoint");
-  const auto produced = Send(*due, kCheckpointToken);
+  const auto produced = Send(*due, KafkaWriter::kCheckpointToken);
   if (produced == kafka::Produced::kQueued) {
     progress_.CheckpointQueued();
   } else if (produced == kafka::Produced::kUnknownTopic) {
@@ -225,7 +223,7 @@ void Relay::WriteCheckpointIfDue() {
 kafka::Produced Relay::Send(const Checkpoint& checkpoint, std::uint64_t token) {
   const std::string json = ToJson(checkpoint);
   kafka::Headers headers(0);
-  return producer_->Produce(
+  return writer_.Produce(
       {.topic = settings_.checkpoint_topic, .key = settings_.slot, .value = json, .token = token},
       headers);
 }
@@ -237,10 +235,11 @@ void Relay::TakeSnapshotIfWanted() {
 }
 
 void Relay::FinishCheckpoints(SteadyTime deadline) {
-  if (Transactional()) {
+  if (settings_.Transactional()) {
     // A cut transaction of PostgreSQL takes those before it along.
     const bool whole = !progress_.acknowledgements().HasOpen();
-    if (whole && (transaction_.open() || !progress_.Covered())) CommitWithCheckpoint(deadline);
+    if (whole && (writer_.transaction().open() || !progress_.Covered()))
+      CommitWithCheckpoint(deadline);
     return;
   }
   while (!progress_.Covered() && SteadyClock::now() < deadline) {

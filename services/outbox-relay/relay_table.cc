@@ -48,7 +48,7 @@ void Relay::FollowTables(const std::stop_token& stop) {
 bool Relay::OpenTables(const std::stop_token& stop) {
   auto reader = std::make_unique<pg::TableReader>(settings_.database, [this, &stop] {
     leadership_.StayAwake();
-    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
+    writer_.Drain();
     return !stop.stop_requested();
   });
   // Before anything is read: what another relay still does would make it untrue.
@@ -193,10 +193,10 @@ bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::Tabl
   bool stopped = false;
   bool more = true;
   while (more && !stopped) {
-    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
+    writer_.Drain();
     observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     leadership_.SendStatusIfDue();
-    EndRowsIfDue();
+    writer_.EndRowsIfDue();
     more = reader.Fetch(query, [&](const pg::RowValues& values) {
       if (stopped) return;
       if (fields.empty()) {
@@ -231,7 +231,7 @@ void Relay::Rest(const std::stop_token& stop, SteadyTime until) {
   const auto wishes = control_.Wishes();
   while (!stop.stop_requested()) {
     leadership_.StayAwake();
-    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
+    writer_.Drain();
     WriteCheckpointIfDue();
     observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     MindWishes();

@@ -14,41 +14,18 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr milliseconds kReach{500};
 // Between two looks at what else must be done.
 constexpr milliseconds kStep{200};
-// The transaction that an earlier relay left must be ended first.
-constexpr std::chrono::seconds kFenceLimit{30};
-constexpr std::chrono::seconds kFenceStep{2};
-constexpr milliseconds kAbortLimit{1'000};
-
 }  // namespace
 
-// Only with the lock: a relay that stands by must not shut out the one that leads.
-bool Relay::FenceOthers(const std::stop_token& stop) {
-  if (!producer_->Reach(kReach)) throw TailFault("no kafka broker answers");
-  const auto limit = SteadyClock::now() + kFenceLimit;
-  while (!producer_->TryFenceOthers(kFenceStep)) {
-    if (stop.stop_requested()) return false;
-    if (SteadyClock::now() > limit) throw TailFault("kafka does not let this relay write");
-  }
-  transaction_.Fenced(SteadyClock::now());
-  return true;
-}
-
-void Relay::BeginKafkaTransaction() {
-  producer_->BeginTransaction();
-  transaction_.Begin(SteadyClock::now());
-  Failpoint("after_begin");
-}
-
 void Relay::EndKafkaTransactionIfDue() {
+  const auto& transaction = writer_.transaction();
   const auto now = SteadyClock::now();
-  if (transaction_.Overdue(now)) {
+  if (transaction.Overdue(now)) {
     throw kafka::Fault(0,
                        "a transaction of PostgreSQL does not get into one of Kafka within "
                        "transaction_timeout (" +
-                           std::to_string(transaction_.limit().count()) + " ms)");
+                           std::to_string(transaction.limit().count()) + " ms)");
   }
   const auto& acknowledgements = progress_.acknowledgements();
   if (acknowledgements.HasOpen()) return;
@@ -57,17 +34,13 @@ void Relay::EndKafkaTransactionIfDue() {
     checkpoint_tried_ = now;
     TakeSnapshotIfWanted();
   }
-  if (transaction_.open()) {
-    if (transaction_.MustEnd(now, acknowledgements.InFlight())) CommitWithCheckpoint();
+  if (transaction.open()) {
+    if (transaction.MustEnd(now, acknowledgements.InFlight())) CommitWithCheckpoint();
     return;
   }
   progress_.TransactionEnded();
   const bool worthwhile = interval && progress_.CheckpointWorthAsking();
-  if (worthwhile || transaction_.SilentForLong(now)) CommitWithCheckpoint();
-}
-
-void Relay::EndRowsIfDue() {
-  if (transaction_.RowsMustEnd(SteadyClock::now())) CommitKafkaTransaction();
+  if (worthwhile || transaction.SilentForLong(now)) CommitWithCheckpoint();
 }
 
 void Relay::CommitWithCheckpoint(SteadyTime deadline) {
@@ -76,65 +49,27 @@ void Relay::CommitWithCheckpoint(SteadyTime deadline) {
   checkpoint.timeline = leadership_.server()->timeline;
   Failpoint("before_checkpoint");
   SendInTransaction(checkpoint);
-  CommitKafkaTransaction(deadline);
+  writer_.CommitTransaction(deadline);
 }
 
 void Relay::CommitAlone(const Checkpoint& checkpoint) {
   SendInTransaction(checkpoint);
-  CommitKafkaTransaction();
+  writer_.CommitTransaction();
 }
 
 void Relay::SendInTransaction(const Checkpoint& checkpoint) {
-  if (!transaction_.open()) BeginKafkaTransaction();
-  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
-  auto produced = Send(checkpoint, kAwaitedToken);
-  while (produced == kafka::Produced::kQueueFull && !transaction_.Overdue(SteadyClock::now())) {
-    (void)producer_->Flush(kStep, on_delivery);
+  auto produced = Send(checkpoint, KafkaWriter::kAwaitedToken);
+  while (produced == kafka::Produced::kQueueFull &&
+         !writer_.transaction().Overdue(SteadyClock::now())) {
+    (void)writer_.Flush(kStep);
     leadership_.Keep();
-    produced = Send(checkpoint, kAwaitedToken);
+    produced = Send(checkpoint, KafkaWriter::kAwaitedToken);
   }
   if (produced == kafka::Produced::kQueued) return;
   throw kafka::Fault(0, produced == kafka::Produced::kUnknownTopic
                             ? "topic " + settings_.checkpoint_topic +
                                   " does not exist (countersignctl topics apply)"
                             : "kafka does not take the checkpoint of a transaction");
-}
-
-void Relay::CommitKafkaTransaction(SteadyTime deadline) {
-  AwaitTransaction(deadline);
-  Failpoint("before_commit");
-  // This thread gives no sign of life meanwhile.
-  producer_->Commit(settings_.takeover_after / 2);
-  Failpoint("after_commit");
-  progress_.TransactionEnded();
-  for (const auto& made_visible : transaction_.Committed(SteadyClock::now())) {
-    observer_.Acknowledged(made_visible.topic, made_visible.committed, made_visible.events);
-  }
-  observer_.KafkaTransaction(true);
-}
-
-// Until Kafka has everything that is in it.
-void Relay::AwaitTransaction(SteadyTime deadline) {
-  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
-  while (!producer_->Flush(kStep, on_delivery)) {
-    leadership_.Keep();
-    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
-    const auto now = SteadyClock::now();
-    if (now > deadline || transaction_.Overdue(now)) {
-      throw kafka::Fault(0, "kafka does not take all of a transaction in time");
-    }
-  }
-}
-
-// The next one is made by a new producer: what state this one is in cannot be told.
-void Relay::GiveUpKafkaTransaction() {
-  if (!Transactional() || !producer_) return;
-  if (transaction_.open()) {
-    producer_->Abort(kAbortLimit);
-    observer_.KafkaTransaction(false);
-  }
-  transaction_.Lost();
-  DropProducer();
 }
 
 }  // namespace countersign::relay
