@@ -45,7 +45,7 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
       progress_(settings_.promise),
       leadership_(settings_.takeover_after, progress_),
       writer_(settings_, waiter_, progress_, leadership_, refusals_, logger, observer),
-      snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }),
+      checkpoints_(settings_, waiter_, progress_, leadership_, writer_, logger),
       parking_(settings_.database, settings_.slot) {}
 
 Relay::~Relay() = default;
@@ -130,7 +130,7 @@ void Relay::Stream(const std::stop_token& stop) {
     ReleaseWanted(stop);
     writer_.Drain();
     const bool more = ReadAvailable(stop);
-    WriteCheckpointIfDue();
+    checkpoints_.WriteIfDue();
     leadership_.SendStatusIfDue();
     observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     MindWishes();
@@ -174,12 +174,9 @@ bool Relay::ReadAvailable(const std::stop_token& stop) {
 }
 
 milliseconds Relay::UntilNextDuty() const {
-  auto next = leadership_.StatusDue();
-  if (progress_.CheckpointWorthAsking())
-    next = std::min(next, checkpoint_tried_ + kCheckpointInterval);
+  auto next = std::min(leadership_.StatusDue(), checkpoints_.Due());
   if (!parking_.empty()) next = std::min(next, parking_asked_ + kParkingPoll);
   if (held_ && !held_->queue_full) next = std::min(next, held_->retry_at);
-  if (!progress_.acknowledgements().HasOpen()) next = std::min(next, writer_.transaction().Due());
   const auto left = std::chrono::ceil<milliseconds>(next - SteadyClock::now());
   return std::max(left, milliseconds{0});
 }

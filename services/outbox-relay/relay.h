@@ -19,6 +19,7 @@
 #include "libs/log/logger.h"
 #include "libs/pg/replication.h"
 #include "libs/pg/table_reader.h"
+#include "services/outbox-relay/checkpoints.h"
 #include "services/outbox-relay/control.h"
 #include "services/outbox-relay/domain/outbox_row.h"
 #include "services/outbox-relay/domain/pgoutput.h"
@@ -30,7 +31,6 @@
 #include "services/outbox-relay/observer.h"
 #include "services/outbox-relay/parking.h"
 #include "services/outbox-relay/relay_settings.h"
-#include "services/outbox-relay/snapshot_taker.h"
 #include "services/outbox-relay/waiter.h"
 
 namespace countersign::relay {
@@ -56,8 +56,6 @@ class Relay {
   [[nodiscard]] Control& control() { return control_; }
 
  private:
-  // What came since the last checkpoint is read again at the next start.
-  static constexpr std::chrono::milliseconds kCheckpointInterval{500};
   // How often an operator's wishes are asked for, while a key is parked.
   static constexpr std::chrono::milliseconds kParkingPoll{1'000};
   using SteadyTime = std::chrono::steady_clock::time_point;
@@ -116,7 +114,6 @@ class Relay {
   [[nodiscard]] Start Decide(pg::ReplicationConnection& connection,
                              const pg::SystemIdentity& server, const std::optional<pg::Slot>& slot,
                              const std::optional<Checkpoint>& checkpoint) const;
-  [[nodiscard]] std::optional<Checkpoint> OwnCheckpoint();
   [[nodiscard]] pg::Slot MakeSlot(pg::ReplicationConnection& connection) const;
   [[nodiscard]] Resumption Resume(const std::optional<Checkpoint>& checkpoint,
                                   const pg::SystemIdentity& server, Lsn slot_at);
@@ -127,8 +124,6 @@ class Relay {
   // was stopped: the next start begins the rebuilding again.
   [[nodiscard]] bool Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint,
                              const std::stop_token& stop);
-  // Before anything is done that would make the checkpoint before it untrue.
-  void WriteAhead(const Checkpoint& checkpoint);
   [[nodiscard]] bool RelayTable(pg::ReplicationConnection& connection, const pg::RowsSince& rows,
                                 const std::stop_token& stop);
   [[nodiscard]] bool RelayRow(const std::vector<Field>& fields, const std::stop_token& stop);
@@ -178,15 +173,6 @@ class Relay {
   [[nodiscard]] std::optional<Lsn> RelayLane(pg::RowsSince rows, const std::stop_token& stop);
   [[nodiscard]] SeenEvents SeenOf(const std::string& topic);
 
-  // With delivery: transactional (relay_transaction.cc).
-  void EndKafkaTransactionIfDue();
-  void CommitWithCheckpoint(SteadyTime deadline = SteadyTime::max());
-  void CommitAlone(const Checkpoint& checkpoint);
-  void SendInTransaction(const Checkpoint& checkpoint);
-
-  void WriteCheckpointIfDue();
-  [[nodiscard]] kafka::Produced Send(const Checkpoint& checkpoint, std::uint64_t token);
-  void TakeSnapshotIfWanted();
   void FinishCheckpoints(SteadyTime deadline);
 
   [[nodiscard]] std::chrono::milliseconds UntilNextDuty() const;
@@ -201,8 +187,8 @@ class Relay {
   Leadership leadership_;
   Refusals refusals_;
   KafkaWriter writer_;
+  Checkpoints checkpoints_;
   std::optional<TableCursor> cursor_;  // with the table source
-  SnapshotTaker snapshots_;
   Parking parking_;
   SteadyTime parking_asked_;
   bool parked_one_ = false;  // so the next pause is a short one
@@ -215,7 +201,6 @@ class Relay {
   std::optional<Held> held_;
   std::string commit_lsn_;  // of the open transaction, as a header
 
-  SteadyTime checkpoint_tried_;
   std::optional<SteadyTime> stopping_since_;
 };
 

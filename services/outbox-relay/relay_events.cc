@@ -39,7 +39,7 @@ void Relay::Handle(const pg::Frame& frame) {
     observer_.TransactionRead();
     if (settings_.Transactional()) {
       writer_.transaction().Read(commit->end_lsn);
-      EndKafkaTransactionIfDue();
+      checkpoints_.WriteIfDue();
     }
   } else if (const auto* relation = std::get_if<Relation>(&message)) {
     tables_.insert_or_assign(relation->oid,

@@ -105,7 +105,7 @@ void Relay::ReleaseWanted(const std::stop_token& stop) {
 // behind the newest checkpoint's offsets, and is left out when it is begun again.
 void Relay::ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_token& stop) {
   if (!cursor_) progress_.BringOtherwise();
-  if (settings_.Transactional()) CommitWithCheckpoint();
+  if (settings_.Transactional()) checkpoints_.Commit();
   releasing_ = Releasing{.lane = lane, .seen = SeenOf(lane.topic), .brought = {}};
   const std::string commit_lsn = std::exchange(commit_lsn_, {});
   const pg::RowsSince rows{
@@ -156,7 +156,7 @@ std::optional<Lsn> Relay::RelayLane(pg::RowsSince rows, const std::stop_token& s
 
 SeenEvents Relay::SeenOf(const std::string& topic) {
   SeenEvents seen;
-  const auto checkpoint = OwnCheckpoint();
+  const auto checkpoint = checkpoints_.ReadNewest();
   if (settings_.promise == Promise::kAtLeastOnce) return seen;
   Offsets::mapped_type from;
   if (checkpoint) {

@@ -34,7 +34,7 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
                {{"slot", settings_.slot}, {"snapshot", settled.snapshot}});
   observer_.Rebuilding();
   // From here on the new slot must not be taken for one that has everything.
-  WriteAhead(checkpoint);
+  checkpoints_.WriteAhead(checkpoint);
   if (connection.FindSlot(settings_.slot)) connection.DropSlot(settings_.slot);
   Failpoint("before_new_slot");
   const auto slot = connection.CreateSlotAndSnapshot(settings_.slot);
@@ -64,16 +64,8 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
   connection.EndSnapshot();
   progress_.Commit(slot.begins);
   if (!AwaitDeliveries(stop, SteadyTime::max())) return false;
-  if (settings_.Transactional()) CommitWithCheckpoint();
+  if (settings_.Transactional()) checkpoints_.Commit();
   return true;
-}
-
-void Relay::WriteAhead(const Checkpoint& checkpoint) {
-  if (settings_.Transactional()) return CommitAlone(checkpoint);
-  const auto produced = Send(checkpoint, KafkaWriter::kAwaitedToken);
-  if (produced != kafka::Produced::kQueued || !writer_.Flush(kTailLimit)) {
-    throw TailFault("kafka does not take the checkpoint that must come first");
-  }
 }
 
 bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSince& rows,

@@ -51,7 +51,7 @@ bool Relay::Connect(const std::stop_token& stop) {
   RequirePublications(*connection);
   LoadParked();
   auto slot = connection->FindSlot(settings_.slot);
-  const auto checkpoint = OwnCheckpoint();
+  const auto checkpoint = checkpoints_.ReadNewest();
   const auto start = Decide(*connection, server, slot, checkpoint);
   if (start == Start::kRebuild) {
     leadership_.Of(server);
@@ -135,19 +135,6 @@ Resumption Relay::ResumeInProcess(const pg::SystemIdentity& server, Lsn slot_at)
   return {.from = slot_at};
 }
 
-std::optional<Checkpoint> Relay::OwnCheckpoint() {
-  if (settings_.promise == Promise::kAtLeastOnce) return std::nullopt;
-  writer_.RequireBroker();
-  TailReader reader(settings_.kafka.client, [this] { leadership_.Keep(); });
-  auto checkpoint = ReadCheckpoint(reader, settings_.checkpoint_topic, settings_.slot);
-  if (checkpoint && checkpoint->atomic && !settings_.Transactional()) {
-    // Not any more, as soon as this relay sends something.
-    checkpoint->atomic = false;
-    WriteAhead(*checkpoint);
-  }
-  return checkpoint;
-}
-
 Resumption Relay::Resume(const std::optional<Checkpoint>& checkpoint,
                          const pg::SystemIdentity& server, Lsn slot_at) {
   Resumption resumption{.from = slot_at, .seen_until = server.flushed};
@@ -198,53 +185,16 @@ void Relay::LookInto(std::string_view topic) {
   progress_.LookedInto(topic, std::move(seen));
 }
 
-void Relay::WriteCheckpointIfDue() {
-  if (settings_.Transactional()) return EndKafkaTransactionIfDue();
-  const auto now = SteadyClock::now();
-  if (now - checkpoint_tried_ < kCheckpointInterval) return;
-  TakeSnapshotIfWanted();
-  auto due = progress_.DueCheckpoint();
-  if (!due) return;
-  checkpoint_tried_ = now;
-  due->system_id = leadership_.server()->system_id;
-  due->timeline = leadership_.server()->timeline;
-  // A slot of this name, if there is one, has not what the table source has relayed.
-  due->rebuilding = settings_.source == Source::kTable;
-  Failpoint("before_checkpoint");
-  const auto produced = Send(*due, KafkaWriter::kCheckpointToken);
-  if (produced == kafka::Produced::kQueued) {
-    progress_.CheckpointQueued();
-  } else if (produced == kafka::Produced::kUnknownTopic) {
-    throw kafka::Fault(
-        0, "topic " + settings_.checkpoint_topic + " does not exist (countersignctl topics apply)");
-  }
-}
-
-kafka::Produced Relay::Send(const Checkpoint& checkpoint, std::uint64_t token) {
-  const std::string json = ToJson(checkpoint);
-  kafka::Headers headers(0);
-  return writer_.Produce(
-      {.topic = settings_.checkpoint_topic, .key = settings_.slot, .value = json, .token = token},
-      headers);
-}
-
-void Relay::TakeSnapshotIfWanted() {
-  if (auto answer = snapshots_.Collect()) progress_.SnapshotTaken(std::move(*answer));
-  // What is asked here is taken later than the offsets that Progress notes now.
-  if (progress_.WantsSnapshot() && snapshots_.TryAsk()) progress_.SnapshotAsked();
-}
-
 void Relay::FinishCheckpoints(SteadyTime deadline) {
   if (settings_.Transactional()) {
     // A cut transaction of PostgreSQL takes those before it along.
     const bool whole = !progress_.acknowledgements().HasOpen();
     if (whole && (writer_.transaction().open() || !progress_.Covered()))
-      CommitWithCheckpoint(deadline);
+      checkpoints_.Commit(deadline);
     return;
   }
   while (!progress_.Covered() && SteadyClock::now() < deadline) {
-    checkpoint_tried_ = {};
-    WriteCheckpointIfDue();
+    checkpoints_.WriteNow();
     // Nothing may be due: a transaction was cut.
     if (!progress_.CheckpointOnItsWay() || !AwaitDeliveries({}, deadline)) return;
   }

@@ -66,7 +66,7 @@ bool Relay::OpenTables(const std::stop_token& stop) {
   tables_.clear();
   RefuseRowsFromElsewhere();
   LoadParked();
-  const auto checkpoint = OwnCheckpoint();
+  const auto checkpoint = checkpoints_.ReadNewest();
   const auto start = DecideForTables(server, now, checkpoint);
   auto resumption =
       start == Start::kMakeSlot ? BeginTablesNow(now, stop) : ResumeTables(checkpoint);
@@ -130,7 +130,7 @@ Resumption Relay::BeginTablesNow(const pg::Moment& now, const std::stop_token& s
     first.position = leadership_.reader()->Now().flushed;
     durable.Flushed(first.position);
   }
-  WriteAhead(first);
+  checkpoints_.WriteAhead(first);
   return {.from = first.position, .settled = first.settled, .batches = true};
 }
 
@@ -232,7 +232,7 @@ void Relay::Rest(const std::stop_token& stop, SteadyTime until) {
   while (!stop.stop_requested()) {
     leadership_.StayAwake();
     writer_.Drain();
-    WriteCheckpointIfDue();
+    checkpoints_.WriteIfDue();
     observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     MindWishes();
     if (control_.Wishes() != wishes) until = {};
