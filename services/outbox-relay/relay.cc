@@ -46,7 +46,8 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
       leadership_(settings_.takeover_after, progress_),
       writer_(settings_, waiter_, progress_, leadership_, refusals_, logger, observer),
       checkpoints_(settings_, waiter_, progress_, leadership_, writer_, logger),
-      parking_(settings_.database, settings_.slot) {}
+      lanes_(settings_, logger, observer),
+      rows_(settings_, progress_, leadership_, writer_, refusals_, lanes_, logger, observer) {}
 
 Relay::~Relay() = default;
 
@@ -102,7 +103,7 @@ void Relay::Run(const std::stop_token& stop) {
     }
     observer_.Reconnected(cause);
     observer_.Trouble(cause + ": " + why);
-    if (SteadyClock::now() - begun > kSettled || std::exchange(parked_one_, false)) {
+    if (SteadyClock::now() - begun > kSettled || lanes_.HasParked()) {
       pause = kFirstPause;
     }
     // Each attempt leaves all of it in the topics.
@@ -135,7 +136,7 @@ void Relay::Stream(const std::stop_token& stop) {
     observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     MindWishes();
     const bool unsent = stream.Flush();
-    const bool reading = !held_ && !progress_.acknowledgements().Full() && !Rests();
+    const bool reading = !rows_.Holds() && !progress_.acknowledgements().Full() && !Rests();
     waiter_.Watch(stream.socket(), (reading ? EPOLLIN : 0U) | (unsent ? EPOLLOUT : 0U));
     const auto limit = stop.stop_requested()
                            ? std::min(UntilNextDuty(), Leadership::kConfirmInterval)
@@ -156,15 +157,14 @@ bool Relay::EndsHere(const std::stop_token& stop) {
   if (!stop.stop_requested()) return false;
   const auto now = SteadyClock::now();
   if (!stopping_since_) stopping_since_ = now;
-  const bool obstructed = held_ && !held_->queue_full;
-  return !progress_.acknowledgements().HasOpen() || obstructed ||
+  return !progress_.acknowledgements().HasOpen() || rows_.Obstructed() ||
          now - *stopping_since_ > kTransactionEndLimit;
 }
 
 bool Relay::ReadAvailable(const std::stop_token& stop) {
   for (int i = 0; i < kReadBudget; ++i) {
     leadership_.StayAwake();
-    if (held_ && !TryHeld()) return false;
+    if (rows_.Holds() && !rows_.TryHeld()) return false;
     if (progress_.acknowledgements().Full() || Rests() || EndsHere(stop)) return false;
     const auto frame = leadership_.stream()->Read();
     if (!frame) return false;
@@ -173,10 +173,36 @@ bool Relay::ReadAvailable(const std::stop_token& stop) {
   return true;
 }
 
+void Relay::Handle(const pg::Frame& frame) {
+  leadership_.Saw(frame.wal_end);
+  if (frame.kind == pg::Frame::Kind::kKeepalive) {
+    // WAL of other tables need not be kept for us.
+    progress_.Pass(frame.wal_end);
+    if (frame.reply_requested) leadership_.SendStatus();
+    return;
+  }
+  Failpoint("after_read");
+  const Message message = decoder_.Decode(frame.data);
+  if (const auto* begin = std::get_if<Begin>(&message)) {
+    progress_.Begin(begin->commit_time, begin->xid);
+    rows_.OfCommit(ToString(begin->final_lsn));
+  } else if (const auto* insert = std::get_if<Insert>(&message)) {
+    (void)rows_.Send(insert->oid, *insert->fields);  // what is held is tried again
+  } else if (const auto* commit = std::get_if<Commit>(&message)) {
+    progress_.Commit(commit->end_lsn);
+    observer_.TransactionRead();
+    if (settings_.Transactional()) {
+      writer_.transaction().Read(commit->end_lsn);
+      checkpoints_.WriteIfDue();
+    }
+  } else if (const auto* relation = std::get_if<Relation>(&message)) {
+    rows_.Describe(*relation);
+  }
+}
+
 milliseconds Relay::UntilNextDuty() const {
   auto next = std::min(leadership_.StatusDue(), checkpoints_.Due());
-  if (!parking_.empty()) next = std::min(next, parking_asked_ + kParkingPoll);
-  if (held_ && !held_->queue_full) next = std::min(next, held_->retry_at);
+  next = std::min({next, lanes_.Due(), rows_.RetryDue()});
   const auto left = std::chrono::ceil<milliseconds>(next - SteadyClock::now());
   return std::max(left, milliseconds{0});
 }
@@ -203,8 +229,8 @@ void Relay::Disconnect() {
   if (leadership_.stream() != nullptr) waiter_.Forget(leadership_.stream()->socket());
   leadership_.End();
   cursor_.reset();
-  held_.reset();
-  releasing_.reset();
+  rows_.DropHeld();
+  lanes_.GiveUpRelease();
   observer_.Leading(false);
   control_.Say(Role::kConnecting);
 }

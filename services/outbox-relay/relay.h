@@ -27,10 +27,12 @@
 #include "services/outbox-relay/domain/refusals.h"
 #include "services/outbox-relay/domain/start.h"
 #include "services/outbox-relay/kafka_writer.h"
+#include "services/outbox-relay/lanes.h"
 #include "services/outbox-relay/leadership.h"
 #include "services/outbox-relay/observer.h"
 #include "services/outbox-relay/parking.h"
 #include "services/outbox-relay/relay_settings.h"
+#include "services/outbox-relay/row_sender.h"
 #include "services/outbox-relay/waiter.h"
 
 namespace countersign::relay {
@@ -56,18 +58,7 @@ class Relay {
   [[nodiscard]] Control& control() { return control_; }
 
  private:
-  // How often an operator's wishes are asked for, while a key is parked.
-  static constexpr std::chrono::milliseconds kParkingPoll{1'000};
   using SteadyTime = std::chrono::steady_clock::time_point;
-  // An event that Kafka did not take yet. Its views point into the stream's last message, which
-  // stays until the next one is read, and none is read before this one is gone.
-  struct Held {
-    std::uint32_t table = 0;
-    SteadyTime since;
-    SteadyTime retry_at;
-    SteadyTime log_at;
-    bool queue_full = false;
-  };
   // How far the tables were read.
   struct TableCursor {
     std::vector<pg::TableName> tables;
@@ -75,23 +66,6 @@ class Relay {
     std::optional<Instant> polled{};  // of the server's clock
     std::chrono::milliseconds pause{0};
     SteadyTime slow_told{};
-  };
-  struct Obstacle {
-    std::string why{};
-    std::string_view event_id{};
-    std::string_view topic{};
-    std::string trace_id{};
-    bool queue_full = false;
-    bool whole_topic = false;  // what is refused is not this event alone
-    bool may_pass = false;     // it is worth waiting for
-  };
-
-  // Where a key is being released: what Kafka has of it already, and what came now.
-  struct Releasing {
-    Lane lane;
-    SeenEvents seen;
-    SeenEvents brought;
-    bool parked_again = false;
   };
 
   void Session(const std::stop_token& stop);
@@ -128,8 +102,6 @@ class Relay {
                                 const std::stop_token& stop);
   [[nodiscard]] bool RelayRow(const std::vector<Field>& fields, const std::stop_token& stop);
 
-  void DescribeReadTable(const pg::TableName& table, const std::vector<std::string>& columns);
-
   // The table source: the tables' difference between two snapshots, again and again.
   void FollowTables(const std::stop_token& stop);
   [[nodiscard]] bool OpenTables(const std::stop_token& stop);
@@ -147,7 +119,6 @@ class Relay {
   [[nodiscard]] bool LookAtTheServer();
   void Rest(const std::stop_token& stop, SteadyTime until);
 
-  void LookInto(std::string_view topic);
   void Stream(const std::stop_token& stop);
   void Disconnect();
   void Pause(const std::stop_token& stop, std::chrono::milliseconds limit);
@@ -157,16 +128,6 @@ class Relay {
   [[nodiscard]] bool ReadAvailable(const std::stop_token& stop);
   [[nodiscard]] bool EndsHere(const std::stop_token& stop);
   void Handle(const pg::Frame& frame);
-  void HandleInsert(const Insert& insert);
-  [[nodiscard]] bool TryHeld();
-  [[nodiscard]] bool TryProduce(const Readable<Table>& table);
-  [[nodiscard]] kafka::Produced Produce(const OutboxRow& row, const std::vector<Header>& headers);
-  [[nodiscard]] bool Hold(const Obstacle& obstacle);
-
-  void LoadParked();
-  [[nodiscard]] bool Waits(const Table& table, const OutboxRow& row) const;
-  [[nodiscard]] bool Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle);
-  [[nodiscard]] bool Park(const Table& table, const OutboxRow& row, const Obstacle& obstacle);
   void ReleaseWanted(const std::stop_token& stop);
   void ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_token& stop);
   // How far the WAL was written when it was read; empty if it was stopped.
@@ -188,19 +149,10 @@ class Relay {
   Refusals refusals_;
   KafkaWriter writer_;
   Checkpoints checkpoints_;
+  Lanes lanes_;
+  RowSender rows_;
   std::optional<TableCursor> cursor_;  // with the table source
-  Parking parking_;
-  SteadyTime parking_asked_;
-  bool parked_one_ = false;  // so the next pause is a short one
-  std::optional<Releasing> releasing_;
-
   Decoder decoder_;
-  HeaderBuilder header_builder_;
-  std::map<std::uint32_t, Readable<Table>> tables_;  // by oid, of this connection
-  const std::vector<Field>* row_ = nullptr;          // the insert being handled, in decoder_
-  std::optional<Held> held_;
-  std::string commit_lsn_;  // of the open transaction, as a header
-
   std::optional<SteadyTime> stopping_since_;
 };
 

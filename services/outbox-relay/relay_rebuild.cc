@@ -15,8 +15,6 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr milliseconds kHeldCheck{100};
 constexpr std::chrono::seconds kNewsInterval{10};
-// No relation of PostgreSQL has this oid.
-constexpr std::uint32_t kReadTable = 0;
 
 }  // namespace
 
@@ -48,7 +46,7 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
   progress_.Resume(std::move(resumption));
   // As one transaction: no position before its end is true.
   progress_.Begin(SystemClock().Now(), 0);
-  commit_lsn_.clear();
+  rows_.OfCommit({});
   for (const auto& publication : settings_.publications) {
     for (const auto& table : connection.PublishedTables(publication)) {
       if (!RelayTable(connection,
@@ -71,7 +69,7 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
 bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSince& rows,
                        const std::stop_token& stop) {
   const auto columns = connection.Select(rows);
-  DescribeReadTable(rows.table, columns);
+  rows_.DescribeReadTable(rows.table, columns);
   std::vector<Field> fields(columns.size());
   std::size_t read = 0;
   auto told = SteadyClock::now();
@@ -101,33 +99,22 @@ bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSinc
   return !stopped;
 }
 
-void Relay::DescribeReadTable(const pg::TableName& table, const std::vector<std::string>& columns) {
-  const Relation relation{.oid = kReadTable,
-                          .schema = table.schema,
-                          .table = table.table,
-                          .columns = {columns.begin(), columns.end()}};
-  tables_.insert_or_assign(kReadTable,
-                           MapTable(relation, settings_.columns, settings_.source_prefix));
-}
-
 // Waits while Kafka does not take it; false if it was stopped meanwhile.
 bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& stop) {
   leadership_.StayAwake();
   if (!control_.MayRead() && !AwaitResume(stop)) return false;
-  row_ = &fields;
-  if (!TryProduce(tables_.at(kReadTable))) {
-    held_->table = kReadTable;
-    while (held_ && !stop.stop_requested()) {
+  if (!rows_.Send(RowSender::kReadTable, fields)) {
+    while (rows_.Holds() && !stop.stop_requested()) {
       waiter_.Wait(kHeldCheck);
       leadership_.Keep();
       writer_.EndRowsIfDue();
       observer_.Progress(progress_.acknowledgements(), leadership_.seen());
       writer_.Drain();
-      (void)TryHeld();
+      (void)rows_.TryHeld();
     }
   }
-  const bool taken = !held_;
-  held_.reset();
+  const bool taken = !rows_.Holds();
+  rows_.DropHeld();
   return taken && !stop.stop_requested();
 }
 

@@ -49,7 +49,8 @@ bool Relay::Connect(const std::stop_token& stop) {
   const auto server = connection->Identify();
   connection->SetSenderTimeout(settings_.takeover_after);
   RequirePublications(*connection);
-  LoadParked();
+  lanes_.Load();
+  refusals_.BeginAgain();
   auto slot = connection->FindSlot(settings_.slot);
   const auto checkpoint = checkpoints_.ReadNewest();
   const auto start = Decide(*connection, server, slot, checkpoint);
@@ -67,7 +68,7 @@ bool Relay::Connect(const std::stop_token& stop) {
   connection->Start(settings_.slot, settings_.publications, from);
   leadership_.Stream(std::move(connection), server, from);
   leadership_.BeAwake();
-  tables_.clear();
+  rows_.ForgetTables();
   logger_.Info("streaming", {{"slot", settings_.slot},
                              {"from", ToString(from)},
                              {"server_at", ToString(server.flushed)},
@@ -169,20 +170,6 @@ void Relay::CollectTails(Resumption& resumption, Lsn after) {
         break;
     }
   }
-}
-
-// An event of a topic that no checkpoint knows, of a time in which an earlier relay may have sent
-// it.
-void Relay::LookInto(std::string_view topic) {
-  logger_.Info("reading a topic from its beginning: no checkpoint says where the relay stood in it",
-               {{"topic", topic}});
-  SeenEvents seen;
-  TailReader reader(settings_.kafka.client, [this] { leadership_.Keep(); });
-  // A position tells nothing about what the tables show.
-  const Lsn after = cursor_ ? Lsn{} : progress_.acknowledgements().Confirmed();
-  // A topic that does not exist has none of our events.
-  (void)CollectSeen(reader, std::string(topic), {}, after, seen);
-  progress_.LookedInto(topic, std::move(seen));
 }
 
 void Relay::FinishCheckpoints(SteadyTime deadline) {

@@ -62,10 +62,11 @@ bool Relay::OpenTables(const std::stop_token& stop) {
     if (!table) throw pg::ReplicationRefused("configuration", "tables: " + name);
     cursor_->tables.push_back(*table);
   }
-  commit_lsn_.clear();
-  tables_.clear();
+  rows_.OfCommit({});
+  rows_.ForgetTables();
   RefuseRowsFromElsewhere();
-  LoadParked();
+  lanes_.Load();
+  refusals_.BeginAgain();
   const auto checkpoint = checkpoints_.ReadNewest();
   const auto start = DecideForTables(server, now, checkpoint);
   auto resumption =
@@ -200,7 +201,7 @@ bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::Tabl
     more = reader.Fetch(query, [&](const pg::RowValues& values) {
       if (stopped) return;
       if (fields.empty()) {
-        DescribeReadTable(table, reader.Columns(query));
+        rows_.DescribeReadTable(table, reader.Columns(query));
         fields.resize(values.size());
       }
       // No row of this batch was committed before the one before it.

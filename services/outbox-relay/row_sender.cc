@@ -1,11 +1,7 @@
-// What the relay does with the messages of the stream: from a row to a record, and what if Kafka
-// does not take it.
-#include <algorithm>
-#include <utility>
+#include "services/outbox-relay/row_sender.h"
 
 #include "libs/core/failpoint.h"
 #include "services/outbox-relay/domain/trace_id.h"
-#include "services/outbox-relay/relay.h"
 #include "services/outbox-relay/tail.h"
 
 namespace countersign::relay {
@@ -19,42 +15,41 @@ constexpr milliseconds kHeldLog{10'000};
 
 }  // namespace
 
-void Relay::Handle(const pg::Frame& frame) {
-  leadership_.Saw(frame.wal_end);
-  if (frame.kind == pg::Frame::Kind::kKeepalive) {
-    // WAL of other tables need not be kept for us.
-    progress_.Pass(frame.wal_end);
-    if (frame.reply_requested) leadership_.SendStatus();
-    return;
-  }
-  Failpoint("after_read");
-  const Message message = decoder_.Decode(frame.data);
-  if (const auto* begin = std::get_if<Begin>(&message)) {
-    progress_.Begin(begin->commit_time, begin->xid);
-    commit_lsn_ = ToString(begin->final_lsn);
-  } else if (const auto* insert = std::get_if<Insert>(&message)) {
-    HandleInsert(*insert);
-  } else if (const auto* commit = std::get_if<Commit>(&message)) {
-    progress_.Commit(commit->end_lsn);
-    observer_.TransactionRead();
-    if (settings_.Transactional()) {
-      writer_.transaction().Read(commit->end_lsn);
-      checkpoints_.WriteIfDue();
-    }
-  } else if (const auto* relation = std::get_if<Relation>(&message)) {
-    tables_.insert_or_assign(relation->oid,
-                             MapTable(*relation, settings_.columns, settings_.source_prefix));
-  }
+RowSender::RowSender(const RelaySettings& settings, Progress& progress, Leadership& leadership,
+                     KafkaWriter& writer, Refusals& refusals, Lanes& lanes,
+                     const log::Logger& logger, Observer& observer)
+    : settings_(settings),
+      progress_(progress),
+      leadership_(leadership),
+      writer_(writer),
+      refusals_(refusals),
+      lanes_(lanes),
+      logger_(logger),
+      observer_(observer) {}
+
+void RowSender::Describe(const Relation& relation) {
+  tables_.insert_or_assign(relation.oid,
+                           MapTable(relation, settings_.columns, settings_.source_prefix));
 }
 
-void Relay::HandleInsert(const Insert& insert) {
-  const auto table = tables_.find(insert.oid);
-  if (table == tables_.end()) throw DecodeFault("a row of a table that was not described");
-  row_ = insert.fields;
-  if (!TryProduce(table->second)) held_->table = insert.oid;
+void RowSender::DescribeReadTable(const pg::TableName& table,
+                                  const std::vector<std::string>& columns) {
+  Describe({.oid = kReadTable,
+            .schema = table.schema,
+            .table = table.table,
+            .columns = {columns.begin(), columns.end()}});
 }
 
-bool Relay::TryHeld() {
+bool RowSender::Send(std::uint32_t table, const std::vector<Field>& fields) {
+  const auto described = tables_.find(table);
+  if (described == tables_.end()) throw DecodeFault("a row of a table that was not described");
+  row_ = &fields;
+  if (TryProduce(described->second)) return true;
+  held_->table = table;
+  return false;
+}
+
+bool RowSender::TryHeld() {
   const auto now = SteadyClock::now();
   if (!held_->queue_full && now < held_->retry_at) return false;
   if (!TryProduce(tables_.at(held_->table))) return false;
@@ -68,11 +63,11 @@ bool Relay::TryHeld() {
   return true;
 }
 
-bool Relay::TryProduce(const Readable<Table>& table) {
+bool RowSender::TryProduce(const Readable<Table>& table) {
   if (!table) return Hold({.why = table.error()});
   const auto row = ReadRow(*table, *row_);
   if (!row) return Hold({.why = row.error()});
-  if (Waits(*table, *row)) return true;
+  if (lanes_.Waits(*table, *row)) return true;
   if (progress_.Deduplicating()) {
     if (progress_.MustLookInto(row->topic)) LookInto(row->topic);
     if (progress_.IsInKafka(IdentityOf(row->event_id))) {
@@ -80,7 +75,7 @@ bool Relay::TryProduce(const Readable<Table>& table) {
       return true;
     }
   }
-  if (releasing_ && releasing_->seen.Contains(IdentityOf(row->event_id))) {
+  if (lanes_.IsInKafka(row->event_id)) {
     observer_.LeftOut();
     return true;
   }
@@ -112,14 +107,14 @@ bool Relay::TryProduce(const Readable<Table>& table) {
   return Refuse(*table, *row, obstacle);
 }
 
-kafka::Produced Relay::Produce(const OutboxRow& row, const std::vector<Header>& headers) {
+kafka::Produced RowSender::Produce(const OutboxRow& row, const std::vector<Header>& headers) {
   kafka::Headers record_headers(headers.size());
   for (const auto& [name, value] : headers) record_headers.Add(name, value);
   const auto token = progress_.AddEvent();
   const auto produced = writer_.Produce(
       {.topic = row.topic, .key = row.key, .value = row.payload, .token = token}, record_headers);
   if (produced == kafka::Produced::kQueued) {
-    if (releasing_) releasing_->brought.Add(IdentityOf(row.event_id));
+    lanes_.Sent(row.event_id);
     Failpoint("after_produce");
   } else {
     progress_.TakeBack();
@@ -127,7 +122,22 @@ kafka::Produced Relay::Produce(const OutboxRow& row, const std::vector<Header>& 
   return produced;
 }
 
-bool Relay::Hold(const Obstacle& obstacle) {
+// An event of a topic that no checkpoint knows, of a time in which an earlier relay may have sent
+// it.
+void RowSender::LookInto(std::string_view topic) {
+  logger_.Info("reading a topic from its beginning: no checkpoint says where the relay stood in it",
+               {{"topic", topic}});
+  SeenEvents seen;
+  TailReader reader(settings_.kafka.client, [this] { leadership_.Keep(); });
+  // A position tells nothing about what the tables show.
+  const Lsn after =
+      settings_.source == Source::kTable ? Lsn{} : progress_.acknowledgements().Confirmed();
+  // A topic that does not exist has none of our events.
+  (void)CollectSeen(reader, std::string(topic), {}, after, seen);
+  progress_.LookedInto(topic, std::move(seen));
+}
+
+bool RowSender::Hold(const Obstacle& obstacle) {
   const auto now = SteadyClock::now();
   if (!held_ || held_->queue_full != obstacle.queue_full) {
     held_ = Held{.table = held_ ? held_->table : 0,
@@ -154,6 +164,31 @@ bool Relay::Hold(const Obstacle& obstacle) {
                  {"commit_lsn", commit_lsn_}});
   observer_.Trouble("event " + std::string(obstacle.event_id) + " is held: " + obstacle.why);
   return false;
+}
+
+bool RowSender::Refuse(const Table& table, const OutboxRow& row, const Obstacle& obstacle) {
+  if (settings_.on_refusal == OnRefusal::kHold) return Hold(obstacle);
+  const bool waited =
+      held_ && !held_->queue_full && SteadyClock::now() - held_->since >= settings_.park_after;
+  if (obstacle.may_pass && !waited) return Hold(obstacle);
+  return Park(table, row, obstacle);
+}
+
+bool RowSender::Park(const Table& table, const OutboxRow& row, const Obstacle& obstacle) {
+  const auto parked = lanes_.Park(table, row, obstacle.why);
+  if (!parked) {
+    Obstacle unparkable = obstacle;
+    unparkable.why = parked.error();
+    return Hold(unparkable);
+  }
+  if (obstacle.whole_topic) refusals_.RefuseTopic(row.topic, obstacle.why);
+  refusals_.Forget(row.event_id);
+  logger_.Error("kafka refuses an event for good: it and later ones of its key wait",
+                {{"event_id", obstacle.event_id},
+                 {"topic", obstacle.topic},
+                 {"trace_id", obstacle.trace_id},
+                 {"why", obstacle.why}});
+  return true;
 }
 
 }  // namespace countersign::relay
