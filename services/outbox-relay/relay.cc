@@ -242,6 +242,21 @@ void Relay::Pause(const std::stop_token& stop, milliseconds limit) {
   }
 }
 
+void Relay::FinishCheckpoints(SteadyTime deadline) {
+  if (settings_.Transactional()) {
+    // A cut transaction of PostgreSQL takes those before it along.
+    const bool whole = !progress_.acknowledgements().HasOpen();
+    if (whole && (writer_.transaction().open() || !progress_.Covered()))
+      checkpoints_.Commit(deadline);
+    return;
+  }
+  while (!progress_.Covered() && SteadyClock::now() < deadline) {
+    checkpoints_.WriteNow();
+    // Nothing may be due: a transaction was cut.
+    if (!progress_.CheckpointOnItsWay() || !AwaitDeliveries({}, deadline)) return;
+  }
+}
+
 void Relay::Stop(std::string_view what) {
   try {
     auto* const stream = leadership_.stream();

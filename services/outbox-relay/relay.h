@@ -33,6 +33,7 @@
 #include "services/outbox-relay/parking.h"
 #include "services/outbox-relay/relay_settings.h"
 #include "services/outbox-relay/row_sender.h"
+#include "services/outbox-relay/table_cursor.h"
 #include "services/outbox-relay/waiter.h"
 
 namespace countersign::relay {
@@ -59,14 +60,6 @@ class Relay {
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
-  // How far the tables were read.
-  struct TableCursor {
-    std::vector<pg::TableName> tables;
-    std::string snapshot{};           // all that is visible in it was read; empty: nothing
-    std::optional<Instant> polled{};  // of the server's clock
-    std::chrono::milliseconds pause{0};
-    SteadyTime slow_told{};
-  };
 
   void Session(const std::stop_token& stop);
   // relay_control.cc
@@ -82,17 +75,6 @@ class Relay {
   [[nodiscard]] bool Connect(const std::stop_token& stop);
   // Waits while another relay has the lock; false if it was stopped meanwhile.
   [[nodiscard]] bool AwaitLock(const std::function<bool()>& try_lock, const std::stop_token& stop);
-  // Empty if it was stopped meanwhile.
-  [[nodiscard]] std::unique_ptr<pg::ReplicationConnection> TakeOver(const std::stop_token& stop);
-  void RequirePublications(pg::ReplicationConnection& connection) const;
-  [[nodiscard]] Start Decide(pg::ReplicationConnection& connection,
-                             const pg::SystemIdentity& server, const std::optional<pg::Slot>& slot,
-                             const std::optional<Checkpoint>& checkpoint) const;
-  [[nodiscard]] pg::Slot MakeSlot(pg::ReplicationConnection& connection) const;
-  [[nodiscard]] Resumption Resume(const std::optional<Checkpoint>& checkpoint,
-                                  const pg::SystemIdentity& server, Lsn slot_at);
-  [[nodiscard]] Resumption ResumeInProcess(const pg::SystemIdentity& server, Lsn slot_at) const;
-  void CollectTails(Resumption& resumption, Lsn after);
 
   // Relays what the tables have and Kafka has not, and makes the slot where that ends. False if it
   // was stopped: the next start begins the rebuilding again.
@@ -105,12 +87,7 @@ class Relay {
   // The table source: the tables' difference between two snapshots, again and again.
   void FollowTables(const std::stop_token& stop);
   [[nodiscard]] bool OpenTables(const std::stop_token& stop);
-  [[nodiscard]] Start DecideForTables(const pg::SystemIdentity& server, const pg::Moment& now,
-                                      const std::optional<Checkpoint>& checkpoint) const;
-  [[nodiscard]] Resumption ResumeTables(const std::optional<Checkpoint>& checkpoint);
   [[nodiscard]] Resumption BeginTablesNow(const pg::Moment& now, const std::stop_token& stop);
-  void RefuseRowsFromElsewhere();
-  [[nodiscard]] std::vector<pg::RowsSince> SinceCursor() const;
   // True if there were rows.
   [[nodiscard]] bool RelayBatch(const std::stop_token& stop);
   // The rows of one of the queries that the reader has open; false if it was stopped.

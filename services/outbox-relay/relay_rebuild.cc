@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "libs/core/failpoint.h"
-#include "services/outbox-relay/checkpoint_log.h"
+#include "services/outbox-relay/beginning.h"
 #include "services/outbox-relay/relay.h"
 #include "services/outbox-relay/tail.h"
 
@@ -42,7 +42,7 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
       .settled = SettledPoint{.snapshot = slot.snapshot, .offsets = settled.offsets},
       .rebuilt = true,
       .seen_until = slot.begins};
-  CollectTails(resumption, Lsn{});
+  CollectTails(settings_.kafka.client, resumption, Lsn{}, logger_);
   progress_.Resume(std::move(resumption));
   // As one transaction: no position before its end is true.
   progress_.Begin(SystemClock().Now(), 0);

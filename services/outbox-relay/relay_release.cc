@@ -15,7 +15,7 @@ using SteadyClock = std::chrono::steady_clock;
 void Relay::ReleaseWanted(const std::stop_token& stop) {
   if (stop.stop_requested() || !control_.MayRead() || SteadyClock::now() < lanes_.Due()) return;
   if (rows_.Holds() || progress_.acknowledgements().HasOpen()) return;
-  if (cursor_ && cursor_->snapshot.empty()) return;  // nothing was read yet
+  if (cursor_ && cursor_->snapshot().empty()) return;  // nothing was read yet
   const auto wanting = lanes_.Wanting();
   // A topic is tried once, and not waited for anew for each of its keys.
   for (const auto& [lane, parked] : wanting) refusals_.TryAgain(lane.topic);
@@ -53,7 +53,7 @@ std::optional<Lsn> Relay::RelayLane(pg::RowsSince rows, const std::stop_token& s
   std::unique_ptr<pg::TableReader> beside;
   if (cursor_) {
     rows.xid_column = settings_.columns.xid;
-    rows.visible_in = cursor_->snapshot;
+    rows.visible_in = cursor_->snapshot();
   } else {
     beside = std::make_unique<pg::TableReader>(settings_.database, [this, &stop] {
       leadership_.Keep();

@@ -6,8 +6,7 @@
 #include <utility>
 
 #include "libs/core/failpoint.h"
-#include "services/outbox-relay/checkpoint_log.h"
-#include "services/outbox-relay/domain/snapshot.h"
+#include "services/outbox-relay/beginning.h"
 #include "services/outbox-relay/relay.h"
 #include "services/outbox-relay/tail.h"
 
@@ -17,11 +16,6 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-// The next difference is gathered so long: a question costs the server more than a row.
-constexpr milliseconds kShortestPause{1};
-// Without an index a question reads the whole table.
-constexpr milliseconds kSlow{1'000};
-constexpr std::chrono::seconds kSlowNews{60};
 // PostgreSQL writes its WAL to disk by itself within three times wal_writer_delay.
 constexpr std::chrono::seconds kFlushLimit{10};
 constexpr milliseconds kFlushPoll{50};
@@ -34,9 +28,7 @@ void Relay::FollowTables(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       ReleaseWanted(stop);
       const bool rows = control_.MayRead() ? RelayBatch(stop) : LookAtTheServer();
-      auto& pause = cursor_->pause;
-      pause = rows ? kShortestPause : std::clamp(pause * 2, kShortestPause, settings_.poll_max);
-      Rest(stop, SteadyClock::now() + pause);
+      Rest(stop, SteadyClock::now() + cursor_->NextPause(rows));
     }
   } catch (const pg::ReplicationFault&) {
     if (!stop.stop_requested()) throw;
@@ -56,60 +48,26 @@ bool Relay::OpenTables(const std::stop_token& stop) {
   const auto server = reader->Identify();
   const auto now = reader->Now();
   leadership_.ReadTables(std::move(reader), server);
-  cursor_ = TableCursor{.tables = {}};
-  for (const auto& name : settings_.tables) {
-    const auto table = pg::ParseTableName(name);
-    if (!table) throw pg::ReplicationRefused("configuration", "tables: " + name);
-    cursor_->tables.push_back(*table);
-  }
+  cursor_.emplace(settings_, logger_);
   rows_.OfCommit({});
   rows_.ForgetTables();
-  RefuseRowsFromElsewhere();
+  cursor_->RefuseRowsFromElsewhere(*leadership_.reader());
   lanes_.Load();
   refusals_.BeginAgain();
   const auto checkpoint = checkpoints_.ReadNewest();
-  const auto start = DecideForTables(server, now, checkpoint);
-  auto resumption =
-      start == Start::kMakeSlot ? BeginTablesNow(now, stop) : ResumeTables(checkpoint);
-  if (resumption.settled) cursor_->snapshot = resumption.settled->snapshot;
+  const auto start = DecideWithTables(settings_, server, now, checkpoint);
+  auto resumption = start == Start::kMakeSlot ? BeginTablesNow(now, stop)
+                                              : ResumeWithTables(settings_, checkpoint, logger_);
+  if (resumption.settled) cursor_->StandAt(resumption.settled->snapshot);
   progress_.Resume(std::move(resumption));
   // What came before could take longer than that.
   leadership_.reader()->EndIdleAfter(settings_.takeover_after);
   leadership_.BeAwake();
   logger_.Info("following the tables", {{"slot", settings_.slot},
-                                        {"since", cursor_->snapshot},
+                                        {"since", cursor_->snapshot()},
                                         {"in_kafka_already", progress_.SeenInKafka()}});
   observer_.Trouble({});
   return true;
-}
-
-Start Relay::DecideForTables(const pg::SystemIdentity& server, const pg::Moment& now,
-                             const std::optional<Checkpoint>& checkpoint) const {
-  const auto snapshot = ReadSnapshot(now.snapshot);
-  if (!snapshot) throw pg::ReplicationFault("protocol", "the server's snapshot cannot be read");
-  const auto start = DecideStart({.source = Source::kTable,
-                                  .system_id = server.system_id,
-                                  .timeline = server.timeline,
-                                  .flushed = server.flushed,
-                                  .slot = SlotState::kMissing,
-                                  .checkpoint = checkpoint,
-                                  .next_transaction = snapshot->xmax,
-                                  .first_start = settings_.first_start});
-  if (!start) throw pg::ReplicationFault(start.error().cause, start.error().why);
-  return *start;
-}
-
-Resumption Relay::ResumeTables(const std::optional<Checkpoint>& checkpoint) {
-  Resumption resumption{.seen_until = Lsn{UINT64_MAX}, .batches = true};
-  if (!checkpoint) {
-    logger_.Warn("first start: relaying what the tables hold", {{"slot", settings_.slot}});
-    return resumption;
-  }
-  resumption.from = checkpoint->position;
-  resumption.settled = checkpoint->settled;
-  if (checkpoint->settled) resumption.offsets = checkpoint->settled->offsets;
-  CollectTails(resumption, Lsn{});
-  return resumption;
 }
 
 // From a moment that a crash of the server cannot undo, and that is remembered before anything else
@@ -135,52 +93,17 @@ Resumption Relay::BeginTablesNow(const pg::Moment& now, const std::stop_token& s
   return {.from = first.position, .settled = first.settled, .batches = true};
 }
 
-// A restored dump brings the transaction numbers of another server: those ahead of this one's would
-// be relayed when they come up here, long after and behind newer events.
-void Relay::RefuseRowsFromElsewhere() {
-  for (const auto& table : SinceCursor()) {
-    if (!leadership_.reader()->HasRowFromElsewhere(table)) continue;
-    throw pg::ReplicationFault(
-        "rows_from_elsewhere",
-        "table " + table.table.schema + "." + table.table.table + " has rows whose " +
-            table.xid_column +
-            " is ahead of the server's transactions: they were restored from another one");
-  }
-}
-
-std::vector<pg::RowsSince> Relay::SinceCursor() const {
-  std::vector<pg::RowsSince> since;
-  since.reserve(cursor_->tables.size());
-  for (const auto& table : cursor_->tables) {
-    since.push_back({.table = table,
-                     .order_by = settings_.columns.id,
-                     .xid_column = settings_.columns.xid,
-                     .snapshot = cursor_->snapshot});
-  }
-  return since;
-}
-
 bool Relay::RelayBatch(const std::stop_token& stop) {
   // What was committed before it was asked for is visible from here on.
   const auto drain = control_.WantsDrain();
-  const auto asked = SteadyClock::now();
-  auto moment = leadership_.reader()->Open(SinceCursor());
+  auto moment = cursor_->Open(*leadership_.reader());
   leadership_.Answered();
-  const auto answered = SteadyClock::now();
-  if (answered - asked > kSlow && answered - cursor_->slow_told > kSlowNews) {
-    cursor_->slow_told = answered;
-    logger_.Warn("reading the tables takes long: is there an index on (xid, id)?",
-                 {{"ms", std::chrono::ceil<milliseconds>(answered - asked).count()}});
-  }
   leadership_.Saw(moment.flushed);
-  if (!cursor_->polled) cursor_->polled = moment.time;
-  for (std::size_t table = 0; table < cursor_->tables.size(); ++table) {
-    if (!RelayRows(*leadership_.reader(), table, cursor_->tables[table], stop)) return true;
+  for (std::size_t table = 0; table < cursor_->tables().size(); ++table) {
+    if (!RelayRows(*leadership_.reader(), table, cursor_->tables()[table], stop)) return true;
   }
-  leadership_.reader()->Close();
+  cursor_->Close(*leadership_.reader(), moment);
   const bool rows = progress_.acknowledgements().HasOpen();
-  cursor_->snapshot = moment.snapshot;
-  cursor_->polled = moment.time;
   progress_.EndBatch({.taken = {.snapshot = std::move(moment.snapshot), .written = moment.written},
                       .flushed = moment.flushed});
   if (drain) control_.AllRead(*drain);
@@ -205,7 +128,7 @@ bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::Tabl
         fields.resize(values.size());
       }
       // No row of this batch was committed before the one before it.
-      if (!progress_.acknowledgements().HasOpen()) progress_.Begin(*cursor_->polled, 0);
+      if (!progress_.acknowledgements().HasOpen()) progress_.Begin(cursor_->CommittedAfter(), 0);
       for (std::size_t i = 0; i < values.size(); ++i) {
         fields[i] = {.present = values[i] != nullptr,
                      .text = values[i] == nullptr ? std::string_view{} : values[i]};
@@ -240,7 +163,7 @@ void Relay::Rest(const std::stop_token& stop, SteadyTime until) {
     const auto now = SteadyClock::now();
     if (now >= until && !progress_.acknowledgements().Full()) return;
     leadership_.Keep();
-    const auto left = std::max<SteadyClock::duration>(until - now, kShortestPause);
+    const auto left = std::max<SteadyClock::duration>(until - now, TableCursor::kShortestPause);
     waiter_.Wait(std::min(std::chrono::ceil<milliseconds>(left), leadership_.interval()));
   }
 }
