@@ -49,8 +49,6 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
       lanes_(settings_, logger, observer),
       rows_(settings_, progress_, leadership_, writer_, refusals_, lanes_, logger, observer) {}
 
-Relay::~Relay() = default;
-
 void Relay::CheckCredentials() {
   writer_.CheckCredentials();
   try {
@@ -110,7 +108,7 @@ void Relay::Run(const std::stop_token& stop) {
     if (too_long) pause = pause_max;
     logger_.Error("relaying was interrupted",
                   {{"cause", cause}, {"why", why}, {"pause_ms", pause.count()}});
-    Pause(stop, pause);
+    waiter_.Pause(stop, pause);
     pause = std::min(pause * 2, pause_max);
   }
   Stop("stopped");
@@ -233,13 +231,6 @@ void Relay::Disconnect() {
   lanes_.GiveUpRelease();
   observer_.Leading(false);
   control_.Say(Role::kConnecting);
-}
-
-void Relay::Pause(const std::stop_token& stop, milliseconds limit) {
-  const auto end = SteadyClock::now() + limit;
-  while (!stop.stop_requested() && SteadyClock::now() < end) {
-    waiter_.Wait(std::chrono::ceil<milliseconds>(end - SteadyClock::now()));
-  }
 }
 
 void Relay::FinishCheckpoints(SteadyTime deadline) {

@@ -4,28 +4,23 @@
 // split: after any fault it resumes at the end of the last transaction that is complete in Kafka.
 // Where PostgreSQL gives out no replication rights it reads the tables instead.
 #include <chrono>
-#include <cstdint>
+#include <cstddef>
 #include <functional>
-#include <map>
-#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <variant>
+#include <string_view>
 #include <vector>
 
-#include "libs/core/clock.h"
-#include "libs/kafka/producer.h"
+#include "libs/core/lsn.h"
 #include "libs/log/logger.h"
 #include "libs/pg/replication.h"
 #include "libs/pg/table_reader.h"
 #include "services/outbox-relay/checkpoints.h"
 #include "services/outbox-relay/control.h"
-#include "services/outbox-relay/domain/outbox_row.h"
 #include "services/outbox-relay/domain/pgoutput.h"
 #include "services/outbox-relay/domain/progress.h"
 #include "services/outbox-relay/domain/refusals.h"
-#include "services/outbox-relay/domain/start.h"
 #include "services/outbox-relay/kafka_writer.h"
 #include "services/outbox-relay/lanes.h"
 #include "services/outbox-relay/leadership.h"
@@ -41,7 +36,6 @@ namespace countersign::relay {
 class Relay {
  public:
   Relay(RelaySettings settings, const log::Logger& logger, Observer& observer);
-  ~Relay();
 
   // Tries both servers once, so that wrong credentials show at the start. Servers that are away are
   // no fault. Throws pg::ReplicationRefused, kafka::SettingsFault or a kafka::Fault that
@@ -61,61 +55,63 @@ class Relay {
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
 
-  void Session(const std::stop_token& stop);
-  // relay_control.cc
+  // Leading (relay.cc, relay_control.cc, relay_resume.cc).
+  // One try to lead.
   void Serve(const std::stop_token& stop);
+  // False if it was stopped meanwhile.
   [[nodiscard]] bool StandAside(const std::stop_token& stop);
+  void Session(const std::stop_token& stop);
+  // Waits while another relay has the lock; false if it was stopped meanwhile.
+  [[nodiscard]] bool AwaitLock(const std::function<bool()>& try_lock, const std::stop_token& stop);
+  void Stop(std::string_view what);
+  void FinishCheckpoints(SteadyTime deadline);
+  void Disconnect();
   void MindWishes();
+  [[nodiscard]] bool AwaitResume(const std::stop_token& stop);
+  [[nodiscard]] bool AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline);
+
+  // The WAL source (relay_resume.cc, relay.cc).
+  // False if it was stopped before it was its turn.
+  [[nodiscard]] bool Connect(const std::stop_token& stop);
+  void Stream(const std::stop_token& stop);
+  [[nodiscard]] bool ReadAvailable(const std::stop_token& stop);
+  void Handle(const pg::Frame& frame);
   // It was asked to read no further, and is in no transaction.
   [[nodiscard]] bool Rests() const {
     return !control_.MayRead() && !progress_.acknowledgements().HasOpen();
   }
-  [[nodiscard]] bool AwaitResume(const std::stop_token& stop);
-  // False if it was stopped before it was its turn.
-  [[nodiscard]] bool Connect(const std::stop_token& stop);
-  // Waits while another relay has the lock; false if it was stopped meanwhile.
-  [[nodiscard]] bool AwaitLock(const std::function<bool()>& try_lock, const std::stop_token& stop);
+  [[nodiscard]] bool EndsHere(const std::stop_token& stop);
+  [[nodiscard]] std::chrono::milliseconds UntilNextDuty() const;
 
-  // Relays what the tables have and Kafka has not, and makes the slot where that ends. False if it
-  // was stopped: the next start begins the rebuilding again.
-  [[nodiscard]] bool Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint,
-                             const std::stop_token& stop);
-  [[nodiscard]] bool RelayTable(pg::ReplicationConnection& connection, const pg::RowsSince& rows,
-                                const std::stop_token& stop);
-  [[nodiscard]] bool RelayRow(const std::vector<Field>& fields, const std::stop_token& stop);
-
-  // The table source: the tables' difference between two snapshots, again and again.
+  // The table source: the tables' difference between two snapshots, again and again
+  // (relay_table.cc).
   void FollowTables(const std::stop_token& stop);
   [[nodiscard]] bool OpenTables(const std::stop_token& stop);
   [[nodiscard]] Resumption BeginTablesNow(const pg::Moment& now, const std::stop_token& stop);
   // True if there were rows.
   [[nodiscard]] bool RelayBatch(const std::stop_token& stop);
+  [[nodiscard]] bool LookAtTheServer();
+  void Rest(const std::stop_token& stop, SteadyTime until);
   // The rows of one of the queries that the reader has open; false if it was stopped.
   [[nodiscard]] bool RelayRows(pg::TableReader& reader, std::size_t query,
                                const pg::TableName& table, const std::stop_token& stop);
-  [[nodiscard]] bool LookAtTheServer();
-  void Rest(const std::stop_token& stop, SteadyTime until);
+  [[nodiscard]] bool RelayRow(const std::vector<Field>& fields, const std::stop_token& stop);
 
-  void Stream(const std::stop_token& stop);
-  void Disconnect();
-  void Pause(const std::stop_token& stop, std::chrono::milliseconds limit);
-  [[nodiscard]] bool AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline);
-  void Stop(std::string_view what);
+  // Relays what the tables have and Kafka has not, and makes the slot where that ends. False if it
+  // was stopped: the next start begins the rebuilding again (relay_rebuild.cc).
+  [[nodiscard]] bool Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint,
+                             const std::stop_token& stop);
+  [[nodiscard]] bool RelayTable(pg::ReplicationConnection& connection, const pg::RowsSince& rows,
+                                const std::stop_token& stop);
 
-  [[nodiscard]] bool ReadAvailable(const std::stop_token& stop);
-  [[nodiscard]] bool EndsHere(const std::stop_token& stop);
-  void Handle(const pg::Frame& frame);
+  // Parked keys that an operator wants back (relay_release.cc).
   void ReleaseWanted(const std::stop_token& stop);
   void ReleaseLane(const Lane& lane, const Parked& parked, const std::stop_token& stop);
   // How far the WAL was written when it was read; empty if it was stopped.
   [[nodiscard]] std::optional<Lsn> RelayLane(pg::RowsSince rows, const std::stop_token& stop);
   [[nodiscard]] SeenEvents SeenOf(const std::string& topic);
 
-  void FinishCheckpoints(SteadyTime deadline);
-
-  [[nodiscard]] std::chrono::milliseconds UntilNextDuty() const;
-
-  RelaySettings settings_;
+  const RelaySettings settings_;
   const log::Logger& logger_;
   Observer& observer_;
   Waiter waiter_;
@@ -128,8 +124,9 @@ class Relay {
   Checkpoints checkpoints_;
   Lanes lanes_;
   RowSender rows_;
-  std::optional<TableCursor> cursor_;  // with the table source
-  Decoder decoder_;
+
+  Decoder decoder_;                    // with the WAL source
+  std::optional<TableCursor> cursor_;  // with the table source, while it leads
   std::optional<SteadyTime> stopping_since_;
 };
 

@@ -37,7 +37,7 @@ bool Relay::StandAside(const std::stop_token& stop) {
     if (left <= milliseconds{0}) break;
     control_.Say(Role::kSteppedAside);
     observer_.Trouble({});
-    Pause(stop, left);
+    waiter_.Pause(stop, left);
   }
   control_.Say(Role::kConnecting);
   return !stop.stop_requested();

@@ -24,7 +24,7 @@ bool Relay::AwaitLock(const std::function<bool()>& try_lock, const std::stop_tok
       control_.Say(Role::kStandsBy);
       told = true;
     }
-    Pause(stop, kTakeoverPoll);
+    waiter_.Pause(stop, kTakeoverPoll);
     if (stop.stop_requested()) return false;
   }
   observer_.Leading(true);

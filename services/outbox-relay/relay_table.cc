@@ -85,7 +85,7 @@ Resumption Relay::BeginTablesNow(const pg::Moment& now, const std::stop_token& s
     if (stop.stop_requested() || SteadyClock::now() > limit) {
       throw pg::ReplicationFault("not_flushed", "the database does not write its WAL to disk");
     }
-    Pause(stop, kFlushPoll);
+    waiter_.Pause(stop, kFlushPoll);
     first.position = leadership_.reader()->Now().flushed;
     durable.Flushed(first.position);
   }
