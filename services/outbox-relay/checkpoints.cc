@@ -23,13 +23,13 @@ std::string DoesNotExist(const std::string& topic) {
 
 }  // namespace
 
-Checkpoints::Checkpoints(const RelaySettings& settings, Waiter& waiter, Progress& progress,
-                         Leadership& leadership, KafkaWriter& writer, const log::Logger& logger)
+Checkpoints::Checkpoints(const RelaySettings& settings, Progress& progress, Leadership& leadership,
+                         KafkaWriter& writer, SnapshotTaker& snapshots)
     : settings_(settings),
       progress_(progress),
       leadership_(leadership),
       writer_(writer),
-      snapshots_(settings.database, logger, [&waiter] { waiter.Wake(); }) {}
+      snapshots_(snapshots) {}
 
 std::optional<Checkpoint> Checkpoints::ReadNewest() {
   if (settings_.promise == Promise::kAtLeastOnce) return std::nullopt;

@@ -6,14 +6,12 @@
 #include <optional>
 
 #include "libs/kafka/producer.h"
-#include "libs/log/logger.h"
 #include "services/outbox-relay/domain/checkpoint.h"
 #include "services/outbox-relay/domain/progress.h"
 #include "services/outbox-relay/kafka_writer.h"
 #include "services/outbox-relay/leadership.h"
 #include "services/outbox-relay/relay_settings.h"
 #include "services/outbox-relay/snapshot_taker.h"
-#include "services/outbox-relay/waiter.h"
 
 namespace countersign::relay {
 
@@ -26,9 +24,8 @@ class Checkpoints {
   // What came since the last checkpoint is read again at the next start.
   static constexpr std::chrono::milliseconds kInterval{500};
 
-  // Wakes `waiter` when a snapshot of the database was taken.
-  Checkpoints(const RelaySettings& settings, Waiter& waiter, Progress& progress,
-              Leadership& leadership, KafkaWriter& writer, const log::Logger& logger);
+  Checkpoints(const RelaySettings& settings, Progress& progress, Leadership& leadership,
+              KafkaWriter& writer, SnapshotTaker& snapshots);
 
   // The newest of this relay's name in Kafka; empty if there is none, or if none is promised.
   [[nodiscard]] std::optional<Checkpoint> ReadNewest();
@@ -38,8 +35,8 @@ class Checkpoints {
   void WriteIfDue();
   // The same, however short ago the last one was.
   void WriteNow();
-  // With delivery: transactional only. What was sent becomes visible now, with a checkpoint that
-  // says so; no transaction of PostgreSQL may be open that began in the stream.
+  // With delivery: transactional only, and while no transaction of PostgreSQL is open: what was
+  // sent becomes visible now, with a checkpoint that says so.
   void Commit(SteadyTime deadline = SteadyTime::max());
   // When WriteIfDue may have something to do, if nothing else happens.
   [[nodiscard]] SteadyTime Due() const;
@@ -55,8 +52,8 @@ class Checkpoints {
   Progress& progress_;
   Leadership& leadership_;
   KafkaWriter& writer_;
+  SnapshotTaker& snapshots_;
   SteadyTime tried_{};
-  SnapshotTaker snapshots_;
 };
 
 }  // namespace countersign::relay

@@ -62,8 +62,11 @@ class KafkaWriter {
   void NameTheRefused();
 
   // With another promise never open.
-  [[nodiscard]] KafkaTransaction& transaction() { return transaction_; }
   [[nodiscard]] const KafkaTransaction& transaction() const { return transaction_; }
+  // A transaction of PostgreSQL was read, up to there.
+  void TransactionRead(Lsn end) { transaction_.Read(end); }
+  // As in KafkaTransaction.
+  void SeparateWhatWasRead() { transaction_.SeparateWhatWasRead(); }
   // Only with the lock: a relay that stands by must not shut out the one that leads. False if it
   // was stopped. Throws TailFault after half a minute.
   [[nodiscard]] bool FenceOthers(const std::stop_token& stop);

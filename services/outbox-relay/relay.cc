@@ -45,7 +45,8 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
       progress_(settings_.promise),
       leadership_(settings_.takeover_after, progress_),
       writer_(settings_, waiter_, progress_, leadership_, refusals_, logger, observer),
-      checkpoints_(settings_, waiter_, progress_, leadership_, writer_, logger),
+      snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }),
+      checkpoints_(settings_, progress_, leadership_, writer_, snapshots_),
       lanes_(settings_, logger, observer),
       rows_(settings_, progress_, leadership_, writer_, refusals_, lanes_, logger, observer) {}
 
@@ -190,7 +191,7 @@ void Relay::Handle(const pg::Frame& frame) {
     progress_.Commit(commit->end_lsn);
     observer_.TransactionRead();
     if (settings_.Transactional()) {
-      writer_.transaction().Read(commit->end_lsn);
+      writer_.TransactionRead(commit->end_lsn);
       checkpoints_.WriteIfDue();
     }
   } else if (const auto* relation = std::get_if<Relation>(&message)) {

@@ -28,6 +28,7 @@
 #include "services/outbox-relay/parking.h"
 #include "services/outbox-relay/relay_settings.h"
 #include "services/outbox-relay/row_sender.h"
+#include "services/outbox-relay/snapshot_taker.h"
 #include "services/outbox-relay/table_cursor.h"
 #include "services/outbox-relay/waiter.h"
 
@@ -121,6 +122,7 @@ class Relay {
   Leadership leadership_;
   Refusals refusals_;
   KafkaWriter writer_;
+  SnapshotTaker snapshots_;
   Checkpoints checkpoints_;
   Lanes lanes_;
   RowSender rows_;

@@ -148,7 +148,7 @@ bool RowSender::Hold(const Obstacle& obstacle) {
   }
   if (obstacle.queue_full) return false;
   if (writer_.transaction().HasWhole()) {
-    writer_.transaction().SeparateWhatWasRead();
+    writer_.SeparateWhatWasRead();
     throw pg::ReplicationFault("obstacle", "what was committed before event " +
                                                std::string(obstacle.event_id) +
                                                " must not wait with it: " + obstacle.why);
