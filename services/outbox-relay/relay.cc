@@ -3,7 +3,6 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
-#include <functional>
 #include <thread>
 #include <utility>
 

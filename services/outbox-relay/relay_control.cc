@@ -1,6 +1,4 @@
 // What the relay does when its operator wants it to pause, to drain or to step down.
-#include <utility>
-
 #include "services/outbox-relay/relay.h"
 
 namespace countersign::relay {

@@ -5,7 +5,6 @@
 #include "libs/core/failpoint.h"
 #include "services/outbox-relay/beginning.h"
 #include "services/outbox-relay/relay.h"
-#include "services/outbox-relay/tail.h"
 
 namespace countersign::relay {
 namespace {

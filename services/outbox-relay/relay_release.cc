@@ -1,4 +1,5 @@
 // How a parked key is released: what of it waits in PostgreSQL is read from its table.
+#include <memory>
 #include <utility>
 
 #include "libs/core/failpoint.h"

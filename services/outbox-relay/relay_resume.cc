@@ -1,5 +1,5 @@
 // How the relay comes to lead, and where its stream begins.
-#include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "services/outbox-relay/beginning.h"
@@ -9,7 +9,6 @@ namespace countersign::relay {
 namespace {
 
 using std::chrono::milliseconds;
-using SteadyClock = std::chrono::steady_clock;
 
 // How often a standby asks for the lock.
 constexpr milliseconds kTakeoverPoll{200};

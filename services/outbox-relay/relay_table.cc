@@ -3,12 +3,12 @@
 // transaction that stays open holds nobody up, and when it commits it is in the next difference,
 // however old its ids and its number are.
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "libs/core/failpoint.h"
 #include "services/outbox-relay/beginning.h"
 #include "services/outbox-relay/relay.h"
-#include "services/outbox-relay/tail.h"
 
 namespace countersign::relay {
 namespace {
