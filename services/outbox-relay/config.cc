@@ -1,6 +1,7 @@
 #include "services/outbox-relay/config.h"
 
 #include "libs/endpoint/local_listener.h"
+#include "libs/pg/table_reader.h"
 
 namespace countersign::relay {
 namespace {

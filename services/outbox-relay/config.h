@@ -5,7 +5,7 @@
 #include "libs/config/keys.h"
 #include "libs/kafka/config.h"
 #include "libs/process/process.h"
-#include "services/outbox-relay/relay.h"
+#include "services/outbox-relay/relay_settings.h"
 
 namespace countersign::relay {
 

@@ -3,7 +3,6 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
-#include <functional>
 #include <thread>
 #include <utility>
 
@@ -22,15 +21,12 @@ constexpr int kReadBudget = 256;
 // itself, and a relay that wakes for each takes the processor from the sender and hands Kafka small
 // requests.
 constexpr milliseconds kTurn{1};
-// Confirmations are gathered this long: a status costs the server a wake-up.
-constexpr milliseconds kConfirmInterval{100};
 constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kStreamPauseMax{2'000};
 // Each attempt may append again what Kafka has: a cluster that refuses an event is asked rarely.
 constexpr milliseconds kProducerPauseMax{30'000};
 // A session of this length was a good one: the next pause is short again.
 constexpr milliseconds kSettled{5'000};
-constexpr milliseconds kCredentialCheck{2'000};
 constexpr milliseconds kFinishLimit{1'000};
 // Of kStopLimit; the rest is for what is then in flight.
 constexpr milliseconds kTransactionEndLimit{3'000};
@@ -46,32 +42,20 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
         waiter_.Wake();
       }),
       progress_(settings_.promise),
-      transaction_(settings_.kafka.transaction_timeout),
+      leadership_(settings_.takeover_after, progress_),
+      writer_(settings_, waiter_, progress_, leadership_, refusals_, logger, observer),
       snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }),
-      parking_(settings_.database, settings_.slot) {
-  if (Transactional()) {
-    // Whoever has the checkpoints of that name is the one that may write.
-    settings_.kafka.transactional_id = settings_.checkpoint_topic + "/" + settings_.slot;
-  }
+      checkpoints_(settings_, progress_, leadership_, writer_, snapshots_),
+      lanes_(settings_, logger, observer),
+      rows_(settings_, progress_, leadership_, writer_, refusals_, lanes_, logger, observer) {
   if (!settings_.wait_for_standbys.empty()) {
     standbys_.emplace(settings_.database, settings_.wait_for_standbys, logger,
                       [this] { waiter_.Wake(); });
   }
-  settings_.kafka.on_error = [this](const kafka::Fault& fault) {
-    logger_.Warn("kafka trouble", {{"why", fault.what()}});
-    if (fault.IsAuthentication()) refused_ = fault;
-  };
 }
 
-Relay::~Relay() = default;
-
 void Relay::CheckCredentials() {
-  MakeProducer();
-  if (!producer_->Reach(kCredentialCheck)) {
-    (void)producer_->Drain([](const kafka::Delivery&) {});  // the cause is among the news
-    if (refused_) throw kafka::Fault(*refused_);
-    logger_.Warn("no kafka broker answers yet");
-  }
+  writer_.CheckCredentials();
   try {
     if (settings_.source == Source::kTable) {
       const pg::TableReader connection(settings_.database, {});
@@ -113,30 +97,30 @@ void Relay::Run(const std::stop_token& stop) {
       why = fault.what();
       cause = fault.IsFenced() ? "fenced" : "kafka";
       pause_max = kProducerPauseMax;
-      too_long = transaction_.Overdue(SteadyClock::now());
+      too_long = writer_.transaction().Overdue(SteadyClock::now());
       if (dynamic_cast<const kafka::FatalFault*>(&fault) != nullptr && !fault.IsFenced()) {
-        NameTheRefused();
+        writer_.NameTheRefused();
       }
       Disconnect();
-      DropProducer();
+      writer_.Drop();
     }
     observer_.Reconnected(cause);
     observer_.Trouble(cause + ": " + why);
-    if (SteadyClock::now() - begun > kSettled || std::exchange(parked_one_, false)) {
+    if (SteadyClock::now() - begun > kSettled || lanes_.HasParked()) {
       pause = kFirstPause;
     }
     // Each attempt leaves all of it in the topics.
     if (too_long) pause = pause_max;
     logger_.Error("relaying was interrupted",
                   {{"cause", cause}, {"why", why}, {"pause_ms", pause.count()}});
-    Pause(stop, pause);
+    waiter_.Pause(stop, pause);
     pause = std::min(pause * 2, pause_max);
   }
   Stop("stopped");
 }
 
 void Relay::Session(const std::stop_token& stop) {
-  MakeProducer();
+  writer_.Open();
   // What is on its way is let finish, so that a broken database connection repeats nothing but the
   // transaction it cut.
   if (!AwaitDeliveries(stop, SteadyTime::max())) return;
@@ -144,27 +128,23 @@ void Relay::Session(const std::stop_token& stop) {
   if (Connect(stop)) Stream(stop);
 }
 
-void Relay::MakeProducer() {
-  if (producer_) return;
-  producer_ = std::make_unique<kafka::Producer>(settings_.kafka);
-  waiter_.Watch(producer_->event_fd(), EPOLLIN);
-}
-
 void Relay::Stream(const std::stop_token& stop) {
-  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
+  auto& stream = *leadership_.stream();
   while (!EndsHere(stop)) {
     ReleaseWanted(stop);
-    (void)producer_->Drain(on_delivery);
+    writer_.Drain();
     const bool more = ReadAvailable(stop);
-    WriteCheckpointIfDue();
-    SendStatusIfDue();
-    observer_.Progress(progress_.acknowledgements(), seen_);
+    checkpoints_.WriteIfDue();
+    leadership_.SendStatusIfDue();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     MindWishes();
-    const bool unsent = stream_->Flush();
-    const bool reading = !held_ && !awaited_ && !progress_.acknowledgements().Full() && !Rests();
-    waiter_.Watch(stream_->socket(), (reading ? EPOLLIN : 0U) | (unsent ? EPOLLOUT : 0U));
-    const auto limit =
-        stop.stop_requested() ? std::min(UntilNextDuty(), kConfirmInterval) : UntilNextDuty();
+    const bool unsent = stream.Flush();
+    const bool reading =
+        !rows_.Holds() && !awaited_ && !progress_.acknowledgements().Full() && !Rests();
+    waiter_.Watch(stream.socket(), (reading ? EPOLLIN : 0U) | (unsent ? EPOLLOUT : 0U));
+    const auto limit = stop.stop_requested()
+                           ? std::min(UntilNextDuty(), Leadership::kConfirmInterval)
+                           : UntilNextDuty();
     const auto turn_ends = SteadyClock::now() + kTurn;
     const auto ready = waiter_.Wait(more ? milliseconds{0} : limit);
     if (!more && !progress_.acknowledgements().HasOpen()) std::this_thread::sleep_until(turn_ends);
@@ -181,129 +161,113 @@ bool Relay::EndsHere(const std::stop_token& stop) {
   if (!stop.stop_requested()) return false;
   const auto now = SteadyClock::now();
   if (!stopping_since_) stopping_since_ = now;
-  const bool obstructed = held_ && !held_->queue_full;
-  return !progress_.acknowledgements().HasOpen() || obstructed ||
+  return !progress_.acknowledgements().HasOpen() || rows_.Obstructed() ||
          now - *stopping_since_ > kTransactionEndLimit;
 }
 
 bool Relay::ReadAvailable(const std::stop_token& stop) {
   for (int i = 0; i < kReadBudget; ++i) {
-    StayAwake();
-    if (held_ && !TryHeld()) return false;
+    leadership_.StayAwake();
+    if (rows_.Holds() && !rows_.TryHeld()) return false;
     if (awaited_ && !TryAwaited()) return false;
     if (passing_) PassWal(*passing_);
     if (progress_.acknowledgements().Full() || Rests() || EndsHere(stop)) return false;
-    const auto frame = stream_->Read();
+    const auto frame = leadership_.stream()->Read();
     if (!frame) return false;
     Handle(*frame);
   }
   return true;
 }
 
-// A process that was frozen finds in its socket what PostgreSQL sent before it hung up, and another
-// relay has long since brought it.
-void Relay::StayAwake() {
-  if (!awake_) return;
-  const auto now = SteadyClock::now();
-  const auto slept = now - std::exchange(*awake_, now);
-  if (slept < settings_.takeover_after) return;
-  throw pg::ReplicationFault(
-      "frozen", "no turn for " +
-                    std::to_string(std::chrono::duration_cast<milliseconds>(slept).count()) +
-                    " ms: another relay may lead by now");
-}
-
-void Relay::SendStatusIfDue() {
-  StayAwake();
-  const auto age = SteadyClock::now() - status_sent_;
-  const bool progress = progress_.acknowledgements().Confirmed() > confirmed_;
-  if (age >= status_interval_ || (progress && age >= kConfirmInterval)) SendStatus();
-}
-
-void Relay::SendStatus() {
-  const Lsn confirmed = progress_.acknowledgements().Confirmed();
-  const bool progress = confirmed > confirmed_;
-  if (progress) Failpoint("before_confirm");
-  stream_->SendStatus(std::max(seen_, confirmed), confirmed);
-  (void)stream_->Flush();
-  confirmed_ = confirmed;
-  status_sent_ = SteadyClock::now();
-  if (progress) Failpoint("after_confirm");
+void Relay::Handle(const pg::Frame& frame) {
+  leadership_.Saw(frame.wal_end);
+  if (frame.kind == pg::Frame::Kind::kKeepalive) {
+    // WAL of other tables need not be kept for us.
+    PassWal(frame.wal_end);
+    if (frame.reply_requested) leadership_.SendStatus();
+    return;
+  }
+  Failpoint("after_read");
+  const Message message = decoder_.Decode(frame.data);
+  if (const auto* begin = std::get_if<Begin>(&message)) {
+    HandleBegin(*begin);
+  } else if (const auto* insert = std::get_if<Insert>(&message)) {
+    (void)rows_.Send(insert->oid, *insert->fields);  // what is held is tried again
+  } else if (const auto* commit = std::get_if<Commit>(&message)) {
+    progress_.Commit(commit->end_lsn);
+    observer_.TransactionRead();
+    if (settings_.Transactional()) {
+      writer_.TransactionRead(commit->end_lsn);
+      checkpoints_.WriteIfDue();
+    }
+  } else if (const auto* relation = std::get_if<Relation>(&message)) {
+    rows_.Describe(*relation);
+  }
 }
 
 milliseconds Relay::UntilNextDuty() const {
-  const bool progress = progress_.acknowledgements().Confirmed() > confirmed_;
-  auto next =
-      status_sent_ + (progress ? std::min(kConfirmInterval, status_interval_) : status_interval_);
-  if (progress_.CheckpointWorthAsking())
-    next = std::min(next, checkpoint_tried_ + kCheckpointInterval);
-  if (!parking_.empty()) next = std::min(next, parking_asked_ + kParkingPoll);
-  if (held_ && !held_->queue_full) next = std::min(next, held_->retry_at);
-  if (!progress_.acknowledgements().HasOpen()) next = std::min(next, transaction_.Due());
+  auto next = std::min(leadership_.StatusDue(), checkpoints_.Due());
+  next = std::min({next, lanes_.Due(), rows_.RetryDue()});
   const auto left = std::chrono::ceil<milliseconds>(next - SteadyClock::now());
   return std::max(left, milliseconds{0});
 }
 
 bool Relay::AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline) {
-  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
   while (true) {
-    (void)producer_->Drain(on_delivery);
-    observer_.Progress(progress_.acknowledgements(), seen_);
+    writer_.Drain();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     if (progress_.acknowledgements().InFlight() == 0 && !progress_.CheckpointOnItsWay())
       return true;
     const auto now = SteadyClock::now();
     if (stop.stop_requested() || now >= deadline) return false;
     milliseconds limit{1000};
-    if (stream_) {
-      SendStatusIfDue();
-      limit = UntilNextDuty();
-    }
-    if (cursor_) {
-      KeepSession();
-      limit = status_interval_;
-    }
+    leadership_.Keep();
+    if (leadership_.stream() != nullptr) limit = UntilNextDuty();
+    if (cursor_) limit = leadership_.interval();
     waiter_.Wait(std::min(limit, std::chrono::ceil<milliseconds>(
                                      std::min(deadline, now + milliseconds{1000}) - now)));
   }
 }
 
 void Relay::Disconnect() {
-  GiveUpKafkaTransaction();
-  if (stream_) waiter_.Forget(stream_->socket());
-  stream_.reset();
+  writer_.GiveUpTransaction();
+  if (leadership_.stream() != nullptr) waiter_.Forget(leadership_.stream()->socket());
+  leadership_.End();
   cursor_.reset();
-  held_.reset();
+  rows_.DropHeld();
   awaited_.reset();
   passing_.reset();
-  releasing_.reset();
-  awake_.reset();
+  lanes_.GiveUpRelease();
   observer_.AwaitsStandbys({});
   observer_.Leading(false);
   control_.Say(Role::kConnecting);
 }
 
-void Relay::DropProducer() {
-  if (producer_) waiter_.Forget(producer_->event_fd());
-  producer_.reset();
-  progress_.Resume({.from = progress_.acknowledgements().Confirmed()});
-}
-
-void Relay::Pause(const std::stop_token& stop, milliseconds limit) {
-  const auto end = SteadyClock::now() + limit;
-  while (!stop.stop_requested() && SteadyClock::now() < end) {
-    waiter_.Wait(std::chrono::ceil<milliseconds>(end - SteadyClock::now()));
+void Relay::FinishCheckpoints(SteadyTime deadline) {
+  if (settings_.Transactional()) {
+    // A cut transaction of PostgreSQL takes those before it along.
+    const bool whole = !progress_.acknowledgements().HasOpen();
+    if (whole && (writer_.transaction().open() || !progress_.Covered()))
+      checkpoints_.Commit(deadline);
+    return;
+  }
+  while (!progress_.Covered() && SteadyClock::now() < deadline) {
+    checkpoints_.WriteNow();
+    // Nothing may be due: a transaction was cut.
+    if (!progress_.CheckpointOnItsWay() || !AwaitDeliveries({}, deadline)) return;
   }
 }
 
 void Relay::Stop(std::string_view what) {
   try {
-    if (stream_) waiter_.Forget(stream_->socket());
+    auto* const stream = leadership_.stream();
+    if (stream != nullptr) waiter_.Forget(stream->socket());
     const auto began = stopping_since_.value_or(SteadyClock::now());
-    if (producer_) (void)AwaitDeliveries({}, began + kStopLimit);
-    if (stream_) {
+    if (writer_.IsOpen()) (void)AwaitDeliveries({}, began + kStopLimit);
+    if (stream != nullptr) {
       FinishCheckpoints(began + kStopLimit);
-      SendStatus();
-      stream_->Finish(kFinishLimit);
+      leadership_.SendStatus();
+      stream->Finish(kFinishLimit);
     }
     if (cursor_) FinishCheckpoints(began + kStopLimit);
     logger_.Info(what, {{"confirmed", ToString(progress_.acknowledgements().Confirmed())},

@@ -1,6 +1,4 @@
 // What the relay does when its operator wants it to pause, to drain or to step down.
-#include <utility>
-
 #include "services/outbox-relay/relay.h"
 
 namespace countersign::relay {
@@ -26,7 +24,7 @@ void Relay::Serve(const std::stop_token& stop) {
   if (stop.stop_requested() || !term.stop_requested()) return;
   Stop("stepped down");
   // What Kafka has not acknowledged is the next leader's: it must not arrive from here as well.
-  if (progress_.acknowledgements().InFlight() > 0) DropProducer();
+  if (progress_.acknowledgements().InFlight() > 0) writer_.Drop();
   control_.StandAside();
 }
 
@@ -37,7 +35,7 @@ bool Relay::StandAside(const std::stop_token& stop) {
     if (left <= milliseconds{0}) break;
     control_.Say(Role::kSteppedAside);
     observer_.Trouble({});
-    Pause(stop, left);
+    waiter_.Pause(stop, left);
   }
   control_.Say(Role::kConnecting);
   return !stop.stop_requested();
@@ -45,21 +43,22 @@ bool Relay::StandAside(const std::stop_token& stop) {
 
 void Relay::MindWishes() {
   const auto& acknowledgements = progress_.acknowledgements();
-  if (stream_) {
+  const bool streams = leadership_.stream() != nullptr;
+  if (streams) {
     const auto drain = control_.WantsDrain();
     if (drain && acknowledgements.Confirmed() >= drain->target) control_.AllRead(*drain);
   }
-  const bool reading = control_.MayRead() || (stream_ && acknowledgements.HasOpen());
+  const bool reading = control_.MayRead() || (streams && acknowledgements.HasOpen());
   control_.Say({.role = Role::kLeads,
                 .reading = reading,
                 .in_flight = acknowledgements.InFlight(),
                 .confirmed = acknowledgements.Confirmed(),
-                .seen = seen_});
+                .seen = leadership_.seen()});
   // Without checkpoints nothing says so but the slot.
   const bool covered = settings_.promise == Promise::kAtLeastOnce || progress_.Covered();
   observer_.Checkpointed(covered);
   if (reading || !acknowledgements.Idle()) return;
-  const bool told = !stream_ || confirmed_ >= acknowledgements.Confirmed();
+  const bool told = !streams || leadership_.told() >= acknowledgements.Confirmed();
   if (covered && told && control_.Settled()) {
     logger_.Info("drained: kafka has everything that was committed when it was asked",
                  {{"confirmed", ToString(acknowledgements.Confirmed())}});
@@ -69,9 +68,9 @@ void Relay::MindWishes() {
 // Where a table is read, whose end may be far. False if it was stopped.
 bool Relay::AwaitResume(const std::stop_token& stop) {
   while (!control_.MayRead() && !stop.stop_requested()) {
-    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
-    observer_.Progress(progress_.acknowledgements(), seen_);
-    KeepSession();
+    writer_.Drain();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
+    leadership_.Keep();
     MindWishes();
     waiter_.Wait(kWishPoll);
   }

@@ -3,9 +3,8 @@
 #include <utility>
 
 #include "libs/core/failpoint.h"
-#include "services/outbox-relay/checkpoint_log.h"
+#include "services/outbox-relay/beginning.h"
 #include "services/outbox-relay/relay.h"
-#include "services/outbox-relay/tail.h"
 
 namespace countersign::relay {
 namespace {
@@ -15,16 +14,15 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr milliseconds kHeldCheck{100};
 constexpr std::chrono::seconds kNewsInterval{10};
-// No relation of PostgreSQL has this oid.
-constexpr std::uint32_t kReadTable = 0;
 
 }  // namespace
 
 bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint,
                     const std::stop_token& stop) {
   const bool first = !checkpoint.settled;
-  checkpoint.system_id = server_->system_id;
-  checkpoint.timeline = server_->timeline;
+  const auto& server = *leadership_.server();
+  checkpoint.system_id = server.system_id;
+  checkpoint.timeline = server.timeline;
   checkpoint.rebuilding = true;
   checkpoint.atomic = false;
   const SettledPoint settled = checkpoint.settled.value_or(SettledPoint{});
@@ -33,7 +31,7 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
                {{"slot", settings_.slot}, {"snapshot", settled.snapshot}});
   observer_.Rebuilding();
   // From here on the new slot must not be taken for one that has everything.
-  WriteAhead(checkpoint);
+  checkpoints_.WriteAhead(checkpoint);
   if (connection.FindSlot(settings_.slot)) connection.DropSlot(settings_.slot);
   Failpoint("before_new_slot");
   const auto slot = connection.CreateSlotAndSnapshot(settings_.slot);
@@ -43,12 +41,12 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
       .settled = SettledPoint{.snapshot = slot.snapshot, .offsets = settled.offsets},
       .rebuilt = true,
       .seen_until = slot.begins};
-  CollectTails(resumption, Lsn{});
+  CollectTails(settings_.kafka.client, resumption, Lsn{}, logger_);
   progress_.Resume(std::move(resumption));
   if (!AwaitStandbys(slot.begins, stop)) return false;
   // As one transaction: no position before its end is true.
   progress_.Begin(SystemClock().Now(), 0);
-  commit_lsn_.clear();
+  rows_.OfCommit({});
   for (const auto& publication : settings_.publications) {
     for (const auto& table : connection.PublishedTables(publication)) {
       if (!RelayTable(connection,
@@ -64,33 +62,23 @@ bool Relay::Rebuild(pg::ReplicationConnection& connection, Checkpoint checkpoint
   connection.EndSnapshot();
   progress_.Commit(slot.begins);
   if (!AwaitDeliveries(stop, SteadyTime::max())) return false;
-  if (Transactional()) CommitWithCheckpoint();
+  if (settings_.Transactional()) checkpoints_.Commit();
   return true;
-}
-
-void Relay::WriteAhead(const Checkpoint& checkpoint) {
-  if (Transactional()) return CommitAlone(checkpoint);
-  const auto produced = Send(checkpoint, kAwaitedToken);
-  const auto on_delivery = [this](const kafka::Delivery& delivery) { OnDelivery(delivery); };
-  if (produced != kafka::Produced::kQueued || !producer_->Flush(kTailLimit, on_delivery)) {
-    throw TailFault("kafka does not take the checkpoint that must come first");
-  }
 }
 
 bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSince& rows,
                        const std::stop_token& stop) {
   const auto columns = connection.Select(rows);
-  DescribeReadTable(rows.table, columns);
+  rows_.DescribeReadTable(rows.table, columns);
   std::vector<Field> fields(columns.size());
   std::size_t read = 0;
   auto told = SteadyClock::now();
   bool stopped = false;
   bool more = true;
   while (more && !stopped) {
-    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
-    observer_.Progress(progress_.acknowledgements(), seen_);
-    if (stream_) SendStatusIfDue();
-    EndRowsIfDue();
+    writer_.Drain();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
+    writer_.EndRowsIfDue();
     if (SteadyClock::now() - told > kNewsInterval) {
       told = SteadyClock::now();
       logger_.Info("reading a table", {{"table", rows.table.table}, {"rows", read}});
@@ -111,33 +99,22 @@ bool Relay::RelayTable(pg::ReplicationConnection& connection, const pg::RowsSinc
   return !stopped;
 }
 
-void Relay::DescribeReadTable(const pg::TableName& table, const std::vector<std::string>& columns) {
-  const Relation relation{.oid = kReadTable,
-                          .schema = table.schema,
-                          .table = table.table,
-                          .columns = {columns.begin(), columns.end()}};
-  tables_.insert_or_assign(kReadTable,
-                           MapTable(relation, settings_.columns, settings_.source_prefix));
-}
-
 // Waits while Kafka does not take it; false if it was stopped meanwhile.
 bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& stop) {
-  StayAwake();
+  leadership_.StayAwake();
   if (!control_.MayRead() && !AwaitResume(stop)) return false;
-  row_ = &fields;
-  if (!TryProduce(tables_.at(kReadTable))) {
-    held_->table = kReadTable;
-    while (held_ && !stop.stop_requested()) {
+  if (!rows_.Send(RowSender::kReadTable, fields)) {
+    while (rows_.Holds() && !stop.stop_requested()) {
       waiter_.Wait(kHeldCheck);
-      KeepSession();
-      EndRowsIfDue();
-      observer_.Progress(progress_.acknowledgements(), seen_);
-      (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
-      (void)TryHeld();
+      leadership_.Keep();
+      writer_.EndRowsIfDue();
+      observer_.Progress(progress_.acknowledgements(), leadership_.seen());
+      writer_.Drain();
+      (void)rows_.TryHeld();
     }
   }
-  const bool taken = !held_;
-  held_.reset();
+  const bool taken = !rows_.Holds();
+  rows_.DropHeld();
   return taken && !stop.stop_requested();
 }
 

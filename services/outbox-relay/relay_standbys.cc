@@ -33,7 +33,7 @@ bool Relay::TryAwaited() {
   }
   if (standbys_) EndWait(*awaited_);
   progress_.Begin(begin.commit_time, begin.xid);
-  commit_lsn_ = ToString(begin.final_lsn);
+  rows_.OfCommit(ToString(begin.final_lsn));
   awaited_.reset();
   return true;
 }
@@ -71,10 +71,10 @@ bool Relay::AwaitStandbys(Lsn written, const std::stop_token& stop) {
     if (stop.stop_requested()) return false;
     observer_.AwaitsStandbys(awaited.begin.commit_time);
     TellOfStandbys(awaited);
-    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
-    StayAwake();
-    KeepSession();
-    observer_.Progress(progress_.acknowledgements(), seen_);
+    writer_.Drain();
+    leadership_.StayAwake();
+    leadership_.Keep();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     waiter_.Wait(kLook);
   }
   EndWait(awaited);

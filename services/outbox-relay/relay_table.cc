@@ -3,13 +3,12 @@
 // transaction that stays open holds nobody up, and when it commits it is in the next difference,
 // however old its ids and its number are.
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "libs/core/failpoint.h"
-#include "services/outbox-relay/checkpoint_log.h"
-#include "services/outbox-relay/domain/snapshot.h"
+#include "services/outbox-relay/beginning.h"
 #include "services/outbox-relay/relay.h"
-#include "services/outbox-relay/tail.h"
 
 namespace countersign::relay {
 namespace {
@@ -17,11 +16,6 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-// The next difference is gathered so long: a question costs the server more than a row.
-constexpr milliseconds kShortestPause{1};
-// Without an index a question reads the whole table.
-constexpr milliseconds kSlow{1'000};
-constexpr std::chrono::seconds kSlowNews{60};
 // PostgreSQL writes its WAL to disk by itself within three times wal_writer_delay.
 constexpr std::chrono::seconds kFlushLimit{10};
 constexpr milliseconds kFlushPoll{50};
@@ -34,90 +28,53 @@ void Relay::FollowTables(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       ReleaseWanted(stop);
       const bool rows = control_.MayRead() ? RelayBatch(stop) : LookAtTheServer();
-      auto& pause = cursor_->pause;
-      pause = rows ? kShortestPause : std::clamp(pause * 2, kShortestPause, settings_.poll_max);
-      Rest(stop, SteadyClock::now() + pause);
+      Rest(stop, SteadyClock::now() + cursor_->NextPause(rows));
     }
   } catch (const pg::ReplicationFault&) {
     if (!stop.stop_requested()) throw;
     // A question was given up, and nothing more can be asked.
-    if (cursor_) cursor_->reader.reset();
+    leadership_.GiveUpReader();
   }
 }
 
 bool Relay::OpenTables(const std::stop_token& stop) {
   auto reader = std::make_unique<pg::TableReader>(settings_.database, [this, &stop] {
-    StayAwake();
-    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
+    leadership_.StayAwake();
+    writer_.Drain();
     return !stop.stop_requested();
   });
   // Before anything is read: what another relay still does would make it untrue.
   if (!AwaitLock([&] { return reader->TryLock(settings_.slot); }, stop)) return false;
   const auto server = reader->Identify();
   const auto now = reader->Now();
-  cursor_ = TableCursor{.reader = std::move(reader), .tables = {}};
-  for (const auto& name : settings_.tables) {
-    const auto table = pg::ParseTableName(name);
-    if (!table) throw pg::ReplicationRefused("configuration", "tables: " + name);
-    cursor_->tables.push_back(*table);
-  }
-  server_ = server;
-  status_interval_ = settings_.takeover_after / 3;
-  seen_ = server.flushed;
-  commit_lsn_.clear();
-  tables_.clear();
-  RefuseRowsFromElsewhere();
-  LoadParked();
-  const auto checkpoint = OwnCheckpoint();
-  const auto start = DecideForTables(server, now, checkpoint);
-  auto resumption =
-      start == Start::kMakeSlot ? BeginTablesNow(now, stop) : ResumeTables(checkpoint);
-  if (resumption.settled) cursor_->snapshot = resumption.settled->snapshot;
+  leadership_.ReadTables(std::move(reader), server);
+  cursor_.emplace(settings_, logger_);
+  rows_.OfCommit({});
+  rows_.ForgetTables();
+  cursor_->RefuseRowsFromElsewhere(*leadership_.reader());
+  lanes_.Load();
+  refusals_.BeginAgain();
+  const auto checkpoint = checkpoints_.ReadNewest();
+  const auto start = DecideWithTables(settings_, server, now, checkpoint);
+  auto resumption = start == Start::kMakeSlot ? BeginTablesNow(now, stop)
+                                              : ResumeWithTables(settings_, checkpoint, logger_);
+  if (resumption.settled) cursor_->StandAt(resumption.settled->snapshot);
   progress_.Resume(std::move(resumption));
   // What came before could take longer than that.
-  cursor_->reader->EndIdleAfter(settings_.takeover_after);
-  awake_ = SteadyClock::now();
+  leadership_.reader()->EndIdleAfter(settings_.takeover_after);
+  leadership_.BeAwake();
   logger_.Info("following the tables", {{"slot", settings_.slot},
-                                        {"since", cursor_->snapshot},
+                                        {"since", cursor_->snapshot()},
                                         {"in_kafka_already", progress_.SeenInKafka()}});
   observer_.Trouble({});
   return true;
 }
 
-Start Relay::DecideForTables(const pg::SystemIdentity& server, const pg::Moment& now,
-                             const std::optional<Checkpoint>& checkpoint) const {
-  const auto snapshot = ReadSnapshot(now.snapshot);
-  if (!snapshot) throw pg::ReplicationFault("protocol", "the server's snapshot cannot be read");
-  const auto start = DecideStart({.source = Source::kTable,
-                                  .system_id = server.system_id,
-                                  .timeline = server.timeline,
-                                  .flushed = server.flushed,
-                                  .slot = SlotState::kMissing,
-                                  .checkpoint = checkpoint,
-                                  .next_transaction = snapshot->xmax,
-                                  .first_start = settings_.first_start});
-  if (!start) throw pg::ReplicationFault(start.error().cause, start.error().why);
-  return *start;
-}
-
-Resumption Relay::ResumeTables(const std::optional<Checkpoint>& checkpoint) {
-  Resumption resumption{.seen_until = Lsn{UINT64_MAX}, .batches = true};
-  if (!checkpoint) {
-    logger_.Warn("first start: relaying what the tables hold", {{"slot", settings_.slot}});
-    return resumption;
-  }
-  resumption.from = checkpoint->position;
-  resumption.settled = checkpoint->settled;
-  if (checkpoint->settled) resumption.offsets = checkpoint->settled->offsets;
-  CollectTails(resumption, Lsn{});
-  return resumption;
-}
-
 // From a moment that a crash of the server cannot undo, and that is remembered before anything else
 // is: else a start that is cut short would begin later.
 Resumption Relay::BeginTablesNow(const pg::Moment& now, const std::stop_token& stop) {
-  Checkpoint first{.system_id = server_->system_id,
-                   .timeline = server_->timeline,
+  Checkpoint first{.system_id = leadership_.server()->system_id,
+                   .timeline = leadership_.server()->timeline,
                    .position = now.flushed,
                    .settled = SettledPoint{.snapshot = now.snapshot},
                    .rebuilding = true};
@@ -128,59 +85,25 @@ Resumption Relay::BeginTablesNow(const pg::Moment& now, const std::stop_token& s
     if (stop.stop_requested() || SteadyClock::now() > limit) {
       throw pg::ReplicationFault("not_flushed", "the database does not write its WAL to disk");
     }
-    Pause(stop, kFlushPoll);
-    first.position = cursor_->reader->Now().flushed;
+    waiter_.Pause(stop, kFlushPoll);
+    first.position = leadership_.reader()->Now().flushed;
     durable.Flushed(first.position);
   }
-  WriteAhead(first);
+  checkpoints_.WriteAhead(first);
   return {.from = first.position, .settled = first.settled, .batches = true};
-}
-
-// A restored dump brings the transaction numbers of another server: those ahead of this one's would
-// be relayed when they come up here, long after and behind newer events.
-void Relay::RefuseRowsFromElsewhere() {
-  for (const auto& table : SinceCursor()) {
-    if (!cursor_->reader->HasRowFromElsewhere(table)) continue;
-    throw pg::ReplicationFault(
-        "rows_from_elsewhere",
-        "table " + table.table.schema + "." + table.table.table + " has rows whose " +
-            table.xid_column +
-            " is ahead of the server's transactions: they were restored from another one");
-  }
-}
-
-std::vector<pg::RowsSince> Relay::SinceCursor() const {
-  std::vector<pg::RowsSince> since;
-  since.reserve(cursor_->tables.size());
-  for (const auto& table : cursor_->tables) {
-    since.push_back({.table = table,
-                     .order_by = settings_.columns.id,
-                     .xid_column = settings_.columns.xid,
-                     .snapshot = cursor_->snapshot});
-  }
-  return since;
 }
 
 bool Relay::RelayBatch(const std::stop_token& stop) {
   // What was committed before it was asked for is visible from here on.
   const auto drain = control_.WantsDrain();
-  const auto asked = SteadyClock::now();
-  auto moment = cursor_->reader->Open(SinceCursor());
-  cursor_->asked = SteadyClock::now();
-  if (cursor_->asked - asked > kSlow && cursor_->asked - cursor_->slow_told > kSlowNews) {
-    cursor_->slow_told = cursor_->asked;
-    logger_.Warn("reading the tables takes long: is there an index on (xid, id)?",
-                 {{"ms", std::chrono::ceil<milliseconds>(cursor_->asked - asked).count()}});
+  auto moment = cursor_->Open(*leadership_.reader());
+  leadership_.Answered();
+  leadership_.Saw(moment.flushed);
+  for (std::size_t table = 0; table < cursor_->tables().size(); ++table) {
+    if (!RelayRows(*leadership_.reader(), table, cursor_->tables()[table], stop)) return true;
   }
-  seen_ = std::max(seen_, moment.flushed);
-  if (!cursor_->polled) cursor_->polled = moment.time;
-  for (std::size_t table = 0; table < cursor_->tables.size(); ++table) {
-    if (!RelayRows(*cursor_->reader, table, cursor_->tables[table], stop)) return true;
-  }
-  cursor_->reader->Close();
+  cursor_->Close(*leadership_.reader(), moment);
   const bool rows = progress_.acknowledgements().HasOpen();
-  cursor_->snapshot = moment.snapshot;
-  cursor_->polled = moment.time;
   progress_.EndBatch({.taken = {.snapshot = std::move(moment.snapshot), .written = moment.written},
                       .flushed = moment.flushed});
   if (drain) control_.AllRead(*drain);
@@ -194,18 +117,18 @@ bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::Tabl
   bool stopped = false;
   bool more = true;
   while (more && !stopped) {
-    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
-    observer_.Progress(progress_.acknowledgements(), seen_);
-    if (stream_) SendStatusIfDue();
-    EndRowsIfDue();
+    writer_.Drain();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
+    leadership_.SendStatusIfDue();
+    writer_.EndRowsIfDue();
     more = reader.Fetch(query, [&](const pg::RowValues& values) {
       if (stopped) return;
       if (fields.empty()) {
-        DescribeReadTable(table, reader.Columns(query));
+        rows_.DescribeReadTable(table, reader.Columns(query));
         fields.resize(values.size());
       }
       // No row of this batch was committed before the one before it.
-      if (!progress_.acknowledgements().HasOpen()) progress_.Begin(*cursor_->polled, 0);
+      if (!progress_.acknowledgements().HasOpen()) progress_.Begin(cursor_->CommittedAfter(), 0);
       for (std::size_t i = 0; i < values.size(); ++i) {
         fields[i] = {.present = values[i] != nullptr,
                      .text = values[i] == nullptr ? std::string_view{} : values[i]};
@@ -213,7 +136,7 @@ bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::Tabl
       Failpoint("after_read");
       stopped = !RelayRow(fields, stop);
     });
-    if (cursor_) cursor_->asked = SteadyClock::now();
+    if (cursor_) leadership_.Answered();
   }
   return !stopped;
 }
@@ -221,9 +144,9 @@ bool Relay::RelayRows(pg::TableReader& reader, std::size_t query, const pg::Tabl
 // Instead of a batch, while nothing may be read: what was read settles when the server's WAL is on
 // disk behind it.
 bool Relay::LookAtTheServer() {
-  const auto flushed = cursor_->reader->Now().flushed;
-  cursor_->asked = SteadyClock::now();
-  seen_ = std::max(seen_, flushed);
+  const auto flushed = leadership_.reader()->Now().flushed;
+  leadership_.Answered();
+  leadership_.Saw(flushed);
   progress_.Flushed(flushed);
   return false;
 }
@@ -231,27 +154,18 @@ bool Relay::LookAtTheServer() {
 void Relay::Rest(const std::stop_token& stop, SteadyTime until) {
   const auto wishes = control_.Wishes();
   while (!stop.stop_requested()) {
-    StayAwake();
-    (void)producer_->Drain([this](const kafka::Delivery& delivery) { OnDelivery(delivery); });
-    WriteCheckpointIfDue();
-    observer_.Progress(progress_.acknowledgements(), seen_);
+    leadership_.StayAwake();
+    writer_.Drain();
+    checkpoints_.WriteIfDue();
+    observer_.Progress(progress_.acknowledgements(), leadership_.seen());
     MindWishes();
     if (control_.Wishes() != wishes) until = {};
     const auto now = SteadyClock::now();
     if (now >= until && !progress_.acknowledgements().Full()) return;
-    KeepSession();
-    const auto left = std::max<SteadyClock::duration>(until - now, kShortestPause);
-    waiter_.Wait(std::min(std::chrono::ceil<milliseconds>(left), status_interval_));
+    leadership_.Keep();
+    const auto left = std::max<SteadyClock::duration>(until - now, TableCursor::kShortestPause);
+    waiter_.Wait(std::min(std::chrono::ceil<milliseconds>(left), leadership_.interval()));
   }
-}
-
-void Relay::KeepSession() {
-  if (stream_) SendStatusIfDue();
-  if (!cursor_ || !cursor_->reader) return;
-  StayAwake();
-  if (SteadyClock::now() - cursor_->asked < status_interval_) return;
-  cursor_->reader->Ping();
-  cursor_->asked = SteadyClock::now();
 }
 
 }  // namespace countersign::relay

@@ -58,6 +58,14 @@ Waiter::Ready Waiter::Wait(std::chrono::milliseconds limit) {
   return ready;
 }
 
+void Waiter::Pause(const std::stop_token& stop, std::chrono::milliseconds limit) {
+  using SteadyClock = std::chrono::steady_clock;
+  const auto end = SteadyClock::now() + limit;
+  while (!stop.stop_requested() && SteadyClock::now() < end) {
+    Wait(std::chrono::ceil<std::chrono::milliseconds>(end - SteadyClock::now()));
+  }
+}
+
 void Waiter::Wake() const {
   const std::uint64_t one = 1;
   (void)!write(wake_, &one, sizeof one);

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <stop_token>
 
 namespace countersign::relay {
 
@@ -25,6 +26,8 @@ class Waiter {
   void Forget(int fd);
   // Returns after `limit` at the latest.
   Ready Wait(std::chrono::milliseconds limit);
+  // All of that time, whatever happens, unless it is stopped. A stop must wake us.
+  void Pause(const std::stop_token& stop, std::chrono::milliseconds limit);
   void Wake() const;
 
  private:
