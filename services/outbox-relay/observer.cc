@@ -89,6 +89,7 @@ void Observer::Rebuilding() {
 }
 
 void Observer::Reconnected(const std::string& cause) {
+  forgotten_ = oldest_ != 0;
   auto counter = reconnects_.find(cause);
   if (counter == reconnects_.end()) {
     counter = reconnects_
@@ -132,8 +133,14 @@ void Observer::Progress(const Acknowledgements& acknowledgements, Lsn seen) {
   in_flight_.Set(static_cast<double>(acknowledgements.InFlight()));
   lag_bytes_.Set(seen > confirmed ? static_cast<double>(seen.value - confirmed.value) : 0.0);
   confirmed_.Set(static_cast<double>(confirmed.value));
-  const auto oldest = acknowledgements.Oldest();
-  oldest_ = oldest ? oldest->time_since_epoch().count() : 0;
+  if (const auto oldest = acknowledgements.Oldest()) {
+    oldest_ = oldest->time_since_epoch().count();
+    oldest_behind_ = confirmed;
+    forgotten_ = false;
+  } else if (!forgotten_ || confirmed > oldest_behind_) {
+    oldest_ = 0;
+    forgotten_ = false;
+  }
   if (acknowledgements.InFlight() == 0) {
     waiting_since_ = 0;
   } else if (waiting_since_ == 0 || acknowledged_ != acknowledged_before_) {
@@ -159,6 +166,12 @@ double Observer::LagSeconds() const {
 void Observer::Trouble(std::string what) {
   const std::lock_guard lock(mutex_);
   trouble_ = std::move(what);
+}
+
+void Observer::StandsBy() {
+  oldest_ = 0;
+  forgotten_ = false;
+  Trouble({});
 }
 
 std::string Observer::Health() const {

@@ -37,6 +37,7 @@ class Observer {
   void LeftWaiting() const { left_waiting_.Increment(); }
   // The tables are read because the slot cannot be.
   void Rebuilding();
+  // The relay begins again: what it had not confirmed is still to be done.
   void Reconnected(const std::string& cause);
   void QueueFull(std::chrono::steady_clock::duration held) const;
   // What was committed at that time waits for a standby; empty: nothing does.
@@ -53,6 +54,8 @@ class Observer {
 
   // What keeps events from flowing now; empty when nothing does.
   void Trouble(std::string what);
+  // Another relay leads, or shall: what this one had to bring is that one's.
+  void StandsBy();
   // For /healthz: the trouble, or that Kafka is silent though events are on their way.
   [[nodiscard]] std::string Health() const;
 
@@ -81,6 +84,8 @@ class Observer {
   // Commit time of the oldest unconfirmed one, and of the one that waits for a standby; 0: none.
   std::atomic<std::int64_t> oldest_{0};
   std::atomic<std::int64_t> awaited_{0};
+  Lsn oldest_behind_{};     // what was confirmed when oldest_ was seen
+  bool forgotten_ = false;  // the relay has given up what it was doing, and nobody has done it
 
   // When Kafka last acknowledged something, or the first event went out to it; 0: nothing is on its
   // way. Steady nanoseconds.

@@ -230,6 +230,8 @@ bool Relay::AwaitDeliveries(const std::stop_token& stop, SteadyTime deadline) {
 }
 
 void Relay::Disconnect() {
+  // What is given up here counts as late until it is brought.
+  observer_.Progress(progress_.acknowledgements(), leadership_.seen());
   writer_.GiveUpTransaction();
   if (leadership_.stream() != nullptr) waiter_.Forget(leadership_.stream()->socket());
   leadership_.End();

@@ -34,7 +34,7 @@ bool Relay::StandAside(const std::stop_token& stop) {
     const auto left = std::chrono::ceil<milliseconds>(control_.AsideUntil() - SteadyClock::now());
     if (left <= milliseconds{0}) break;
     control_.Say(Role::kSteppedAside);
-    observer_.Trouble({});
+    observer_.StandsBy();
     waiter_.Pause(stop, left);
   }
   control_.Say(Role::kConnecting);

@@ -19,7 +19,7 @@ bool Relay::AwaitLock(const std::function<bool()>& try_lock, const std::stop_tok
   for (bool told = false; !try_lock();) {
     if (!told) {
       logger_.Info("standing by: another relay has the slot", {{"slot", settings_.slot}});
-      observer_.Trouble({});
+      observer_.StandsBy();
       control_.Say(Role::kStandsBy);
       told = true;
     }
