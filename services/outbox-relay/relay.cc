@@ -47,7 +47,11 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
       }),
       progress_(settings_.promise),
       transaction_(settings_.kafka.transaction_timeout),
-      snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }),
+      inquirer_(
+          settings_.database, settings_.slot, logger,
+          {.on_snapshot = [this] { waiter_.Wake(); },
+           .on_slot =
+               [this](const SlotReport& report) { observer_.Slot(report, SteadyClock::now()); }}),
       parking_(settings_.database, settings_.slot) {
   if (Transactional()) {
     // Whoever has the checkpoints of that name is the one that may write.
@@ -269,6 +273,7 @@ void Relay::Disconnect() {
   held_.reset();
   releasing_.reset();
   awake_.reset();
+  inquirer_.WatchSlot(false);
   observer_.Leading(false);
   control_.Say(Role::kConnecting);
 }

@@ -25,9 +25,9 @@
 #include "services/outbox-relay/domain/pgoutput.h"
 #include "services/outbox-relay/domain/progress.h"
 #include "services/outbox-relay/domain/start.h"
+#include "services/outbox-relay/inquirer.h"
 #include "services/outbox-relay/observer.h"
 #include "services/outbox-relay/parking.h"
-#include "services/outbox-relay/snapshot_taker.h"
 #include "services/outbox-relay/waiter.h"
 
 namespace countersign::relay {
@@ -217,6 +217,8 @@ class Relay {
   [[nodiscard]] bool ReadAvailable(const std::stop_token& stop);
   [[nodiscard]] bool EndsHere(const std::stop_token& stop);
   void StayAwake();
+  // When this thread last had its turn, which costs nothing to ask while it streams.
+  [[nodiscard]] SteadyTime Turn() const { return awake_ ? *awake_ : SteadyTime::clock::now(); }
   void Handle(const pg::Frame& frame);
   void HandleInsert(const Insert& insert);
   [[nodiscard]] bool TryHeld();
@@ -280,7 +282,7 @@ class Relay {
   std::optional<pg::SystemIdentity> server_;
   Progress progress_;
   KafkaTransaction transaction_;
-  SnapshotTaker snapshots_;
+  Inquirer inquirer_;
   Parking parking_;
   SteadyTime parking_asked_;
   std::optional<Suspect> suspect_;
@@ -292,6 +294,7 @@ class Relay {
   HeaderBuilder header_builder_;
   std::map<std::uint32_t, Readable<Table>> tables_;  // by oid, of this connection
   const std::vector<Field>* row_ = nullptr;          // the insert being handled, in decoder_
+  SteadyTime row_read_;
   std::optional<Held> held_;
   std::string commit_lsn_;  // of the open transaction, as a header
 

@@ -66,6 +66,7 @@ void Relay::HandleInsert(const Insert& insert) {
   const auto table = tables_.find(insert.oid);
   if (table == tables_.end()) throw DecodeFault("a row of a table that was not described");
   row_ = insert.fields;
+  row_read_ = Turn();
   if (!TryProduce(table->second)) held_->table = insert.oid;
 }
 
@@ -132,6 +133,8 @@ kafka::Produced Relay::Produce(const OutboxRow& row, const std::vector<Header>& 
   const auto produced = producer_->Produce(
       {.topic = row.topic, .key = row.key, .value = row.payload, .token = token}, record_headers);
   if (produced == kafka::Produced::kQueued) {
+    observer_.Produced(progress_.acknowledgements().CommitTime(), row_read_,
+                       held_ ? SteadyClock::now() : row_read_);
     if (releasing_) releasing_->brought.Add(IdentityOf(row.event_id));
     Failpoint("after_produce");
   } else {
@@ -191,9 +194,9 @@ void Relay::OnDelivery(const kafka::Delivery& delivery) {
   if (logger_.Enabled(log::Level::kDebug)) LogRelayed(delivery);
   const Instant committed =
       progress_.Acknowledge(delivery.token, delivery.topic, delivery.partition, delivery.offset);
-  if (!Transactional()) return observer_.Acknowledged(delivery.topic, committed);
-  transaction_.Delivery(delivery.topic, committed);
-  observer_.Heard();
+  observer_.Heard(delivery.Age());
+  if (Transactional()) return transaction_.Delivery(delivery.topic, committed, delivery.bytes);
+  observer_.Acknowledged(delivery.topic, committed, delivery.bytes);
 }
 
 void Relay::LogRelayed(const kafka::Delivery& delivery) {

@@ -124,6 +124,7 @@ bool Relay::RelayRow(const std::vector<Field>& fields, const std::stop_token& st
   StayAwake();
   if (!control_.MayRead() && !AwaitResume(stop)) return false;
   row_ = &fields;
+  row_read_ = Turn();
   if (!TryProduce(tables_.at(kReadTable))) {
     held_->table = kReadTable;
     while (held_ && !stop.stop_requested()) {

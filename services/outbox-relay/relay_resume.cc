@@ -38,6 +38,7 @@ bool Relay::AwaitLock(const std::function<bool()>& try_lock, const std::stop_tok
     if (stop.stop_requested()) return false;
   }
   observer_.Leading(true);
+  inquirer_.WatchSlot(settings_.source == Source::kWal);
   control_.Say(Role::kLeads);
   return true;
 }
@@ -234,9 +235,9 @@ kafka::Produced Relay::Send(const Checkpoint& checkpoint, std::uint64_t token) {
 }
 
 void Relay::TakeSnapshotIfWanted() {
-  if (auto answer = snapshots_.Collect()) progress_.SnapshotTaken(std::move(*answer));
+  if (auto answer = inquirer_.CollectSnapshot()) progress_.SnapshotTaken(std::move(*answer));
   // What is asked here is taken later than the offsets that Progress notes now.
-  if (progress_.WantsSnapshot() && snapshots_.TryAsk()) progress_.SnapshotAsked();
+  if (progress_.WantsSnapshot() && inquirer_.TryAskSnapshot()) progress_.SnapshotAsked();
 }
 
 void Relay::FinishCheckpoints(SteadyTime deadline) {

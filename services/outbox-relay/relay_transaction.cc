@@ -108,7 +108,8 @@ void Relay::CommitKafkaTransaction(SteadyTime deadline) {
   Failpoint("after_commit");
   progress_.TransactionEnded();
   for (const auto& made_visible : transaction_.Committed(SteadyClock::now())) {
-    observer_.Acknowledged(made_visible.topic, made_visible.committed, made_visible.events);
+    observer_.Acknowledged(made_visible.topic, made_visible.committed, made_visible.bytes,
+                           made_visible.events);
   }
   observer_.KafkaTransaction(true);
 }
