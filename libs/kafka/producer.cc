@@ -58,6 +58,7 @@ Delivery ToDelivery(const rd_kafka_message_t* message) {
           .topic = rd_kafka_topic_name(message->rkt),
           .partition = message->partition,
           .offset = message->offset,
+          .bytes = message->key_len + message->len,
           .message = message};
 }
 
@@ -83,6 +84,12 @@ bool Delivery::RefusedForGood() const {
 }
 
 bool Delivery::TopicRefused() const { return code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; }
+
+std::chrono::microseconds Delivery::Age() const {
+  // Below 0: the library does not know.
+  const std::int64_t age = message == nullptr ? 0 : rd_kafka_message_latency(message);
+  return std::chrono::microseconds{std::max<std::int64_t>(age, 0)};
+}
 
 std::string Delivery::Header(std::string_view name) const {
   rd_kafka_headers_t* headers = nullptr;

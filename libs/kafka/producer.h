@@ -62,6 +62,7 @@ struct Delivery {
   std::string_view topic;
   int partition = -1;
   std::int64_t offset = -1;
+  std::size_t bytes = 0;  // of key and value
   const rd_kafka_message_s* message = nullptr;
   [[nodiscard]] bool ok() const { return code == 0; }
   [[nodiscard]] std::string Reason() const;
@@ -69,6 +70,8 @@ struct Delivery {
   [[nodiscard]] bool RefusedForGood() const;
   // Nothing may be sent to its topic.
   [[nodiscard]] bool TopicRefused() const;
+  // Since Produce took the record.
+  [[nodiscard]] std::chrono::microseconds Age() const;
   // The value of one of the record's headers, empty if absent.
   [[nodiscard]] std::string Header(std::string_view name) const;
 };

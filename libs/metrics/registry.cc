@@ -20,6 +20,9 @@ void Gauge::Set(double value) const { gauge_->Set(value); }
 void Gauge::Add(double by) const { gauge_->Increment(by); }
 double Gauge::Value() const { return gauge_->Value(); }
 void Histogram::Observe(double value) const { histogram_->Observe(value); }
+void Histogram::ObserveCounted(const std::vector<double>& counts, double sum) const {
+  histogram_->ObserveMultiple(counts, sum);
+}
 
 const std::vector<double>& SecondsBuckets() {
   static const std::vector<double> buckets = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,

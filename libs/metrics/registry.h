@@ -45,6 +45,9 @@ class Histogram {
  public:
   explicit Histogram(prometheus::Histogram& histogram) : histogram_(&histogram) {}
   void Observe(double value) const;
+  // Many values at once: how many belong into each bucket, those beyond the last included, and
+  // their sum. See GatheredHistogram.
+  void ObserveCounted(const std::vector<double>& counts, double sum) const;
 
  private:
   prometheus::Histogram* histogram_;

@@ -24,12 +24,12 @@ std::string DoesNotExist(const std::string& topic) {
 }  // namespace
 
 Checkpoints::Checkpoints(const RelaySettings& settings, Progress& progress, Leadership& leadership,
-                         KafkaWriter& writer, SnapshotTaker& snapshots)
+                         KafkaWriter& writer, Inquirer& inquirer)
     : settings_(settings),
       progress_(progress),
       leadership_(leadership),
       writer_(writer),
-      snapshots_(snapshots) {}
+      inquirer_(inquirer) {}
 
 std::optional<Checkpoint> Checkpoints::ReadNewest() {
   if (settings_.promise == Promise::kAtLeastOnce) return std::nullopt;
@@ -140,9 +140,9 @@ kafka::Produced Checkpoints::Send(const Checkpoint& checkpoint, std::uint64_t to
 }
 
 void Checkpoints::TakeSnapshotIfWanted() {
-  if (auto answer = snapshots_.Collect()) progress_.SnapshotTaken(std::move(*answer));
+  if (auto answer = inquirer_.CollectSnapshot()) progress_.SnapshotTaken(std::move(*answer));
   // What is asked here is taken later than the offsets that Progress notes now.
-  if (progress_.WantsSnapshot() && snapshots_.TryAsk()) progress_.SnapshotAsked();
+  if (progress_.WantsSnapshot() && inquirer_.TryAskSnapshot()) progress_.SnapshotAsked();
 }
 
 Checkpoints::SteadyTime Checkpoints::Due() const {

@@ -8,10 +8,10 @@
 #include "libs/kafka/producer.h"
 #include "services/outbox-relay/domain/checkpoint.h"
 #include "services/outbox-relay/domain/progress.h"
+#include "services/outbox-relay/inquirer.h"
 #include "services/outbox-relay/kafka_writer.h"
 #include "services/outbox-relay/leadership.h"
 #include "services/outbox-relay/relay_settings.h"
-#include "services/outbox-relay/snapshot_taker.h"
 
 namespace countersign::relay {
 
@@ -25,7 +25,7 @@ class Checkpoints {
   static constexpr std::chrono::milliseconds kInterval{500};
 
   Checkpoints(const RelaySettings& settings, Progress& progress, Leadership& leadership,
-              KafkaWriter& writer, SnapshotTaker& snapshots);
+              KafkaWriter& writer, Inquirer& inquirer);
 
   // The newest of this relay's name in Kafka; empty if there is none, or if none is promised.
   [[nodiscard]] std::optional<Checkpoint> ReadNewest();
@@ -52,7 +52,7 @@ class Checkpoints {
   Progress& progress_;
   Leadership& leadership_;
   KafkaWriter& writer_;
-  SnapshotTaker& snapshots_;
+  Inquirer& inquirer_;
   SteadyTime tried_{};
 };
 

@@ -105,9 +105,11 @@ void KafkaWriter::OnDelivery(const kafka::Delivery& delivery) {
   if (logger_.Enabled(log::Level::kDebug)) LogRelayed(delivery);
   const Instant committed =
       progress_.Acknowledge(delivery.token, delivery.topic, delivery.partition, delivery.offset);
-  if (!settings_.Transactional()) return observer_.Acknowledged(delivery.topic, committed);
-  transaction_.Delivery(delivery.topic, committed);
-  observer_.Heard();
+  observer_.Heard(delivery.Age());
+  if (!settings_.Transactional()) {
+    return observer_.Acknowledged(delivery.topic, committed, delivery.bytes);
+  }
+  transaction_.Delivery(delivery.topic, committed, delivery.bytes);
 }
 
 void KafkaWriter::SuspectRefused(const kafka::Delivery& delivery) {
@@ -178,7 +180,8 @@ void KafkaWriter::CommitTransaction(SteadyTime deadline) {
   Failpoint("after_commit");
   progress_.TransactionEnded();
   for (const auto& made_visible : transaction_.Committed(SteadyClock::now())) {
-    observer_.Acknowledged(made_visible.topic, made_visible.committed, made_visible.events);
+    observer_.Acknowledged(made_visible.topic, made_visible.committed, made_visible.bytes,
+                           made_visible.events);
   }
   observer_.KafkaTransaction(true);
 }

@@ -59,6 +59,8 @@ class Leadership {
   // The longest time between two signs of life.
   [[nodiscard]] std::chrono::milliseconds interval() const { return takeover_after_ / 3; }
   void StayAwake();
+  // When this thread last had its turn, which costs nothing to ask while it streams.
+  [[nodiscard]] SteadyTime Turn() const { return awake_ ? *awake_ : SteadyTime::clock::now(); }
 
  private:
   const std::chrono::milliseconds takeover_after_;

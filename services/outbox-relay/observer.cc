@@ -1,6 +1,8 @@
 #include "services/outbox-relay/observer.h"
 
 #include <algorithm>
+#include <array>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -14,11 +16,18 @@ double Seconds(std::chrono::steady_clock::duration duration) {
 std::int64_t SteadyNow() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 // From a local broker's answer to a long catch-up.
-const std::vector<double>& CommitToAckBuckets() {
+const std::vector<double>& WayBuckets() {
   static const std::vector<double> buckets = {0.001, 0.002, 0.003, 0.005, 0.01, 0.015,
                                               0.025, 0.05,  0.1,   0.25,  0.5,  1,
                                               2.5,   5,     15,    60,    300,  3600};
   return buckets;
+}
+
+constexpr std::array<std::string_view, 4> kWalStatuses = {"reserved", "extended", "unreserved",
+                                                          "lost"};
+
+double OrNotKnown(const std::optional<std::int64_t>& bytes) {
+  return bytes ? static_cast<double>(*bytes) : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace
@@ -45,7 +54,11 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
       commit_to_ack_(registry.AddHistogram("relay_commit_to_ack_seconds",
                                            "From the commit in PostgreSQL to Kafka's "
                                            "acknowledgement",
-                                           {}, CommitToAckBuckets())),
+                                           {}, WayBuckets()),
+                     WayBuckets()),
+      read_(Stage("read")),
+      queue_(Stage("queue")),
+      acknowledge_(Stage("acknowledge")),
       in_flight_(registry.AddGauge("relay_in_flight", "Events handed to Kafka, not acknowledged")),
       lag_bytes_(registry.AddGauge("relay_lag_bytes",
                                    "WAL between the confirmed position and the newest one seen")),
@@ -56,7 +69,8 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
           registry.AddGauge("relay_parked_keys", "Keys whose next event Kafka refuses for good")),
       paused_(registry.AddGauge("relay_paused", "1 if an operator has this relay read nothing")),
       awaits_standbys_(registry.AddGauge(
-          "relay_awaits_standbys", "1 while a commit waits for a standby (wait_for_standbys)")) {
+          "relay_awaits_standbys", "1 while a commit waits for a standby (wait_for_standbys)")),
+      turn_(Now()) {
   registry.AddGaugeFunction("relay_lag_seconds",
                             "Age of the oldest commit that Kafka does not have completely", {},
                             [this] { return LagSeconds(); });
@@ -64,23 +78,85 @@ Observer::Observer(metrics::Registry& registry, const Clock& clock)
       "relay_checkpoint_age_seconds",
       "Age of the last checkpoint while Kafka has more than it says; 0 if it says all", {},
       [this] { return CheckpointAge(); });
+  AddSlotGauges();
 }
 
-void Observer::Acknowledged(std::string_view topic, Instant committed, std::size_t events) {
-  auto counter = events_.find(topic);
-  if (counter == events_.end()) {
-    const std::string name(topic);
-    counter =
-        events_
-            .emplace(name, registry_.AddCounter("relay_events_total",
-                                                "Events acknowledged by Kafka", {{"topic", name}}))
-            .first;
+// One look at a clock is shared by all events of a turn, and Kafka's client notes by itself when it
+// took one, so that these cost the relay's thread no more than a few additions for each event.
+metrics::GatheredHistogram Observer::Stage(const std::string& name) {
+  return {
+      registry_.AddHistogram(
+          "relay_stage_seconds",
+          "Where an event's time goes, each event once in each stage. read: from its commit "
+          "until its row is read, by PostgreSQL or by a relay that is behind. queue: from there "
+          "until Kafka's client takes it, long if the client's queue is full or the event is "
+          "held; those behind it are not read meanwhile. acknowledge: from there to Kafka's "
+          "acknowledgement. Sent again, it counts again",
+          {{"stage", name}}, WayBuckets()),
+      WayBuckets()};
+}
+
+void Observer::AddSlotGauges() {
+  registry_.AddGaugeFunction(
+      "relay_slot_retained_bytes",
+      "WAL that PostgreSQL keeps for the slot, of the relay that leads; NaN if not known", {},
+      [this] { return OrNotKnown(KnownSlot().value_or(SlotReport{}).retained); });
+  registry_.AddGaugeFunction(
+      "relay_slot_safe_bytes",
+      "WAL that may be written before the slot can be lost, of the relay that leads; NaN if not "
+      "known, or if max_slot_wal_keep_size sets no limit",
+      {}, [this] { return OrNotKnown(KnownSlot().value_or(SlotReport{}).safe); });
+  for (const std::string_view status : kWalStatuses) {
+    registry_.AddGaugeFunction(
+        "relay_slot_wal_status",
+        "1 for what PostgreSQL says of the slot's WAL, to the relay that leads: reserved and "
+        "extended are good, unreserved may be removed at the next checkpoint",
+        {{"status", std::string(status)}}, [this, status] {
+          const auto slot = KnownSlot();
+          return slot && slot->wal_status == status ? 1.0 : 0.0;
+        });
   }
-  counter->second.Increment(static_cast<double>(events));
-  ++acknowledged_;
+}
+
+Observer::Moment Observer::Now() const {
+  return {.wall = clock_.Now(), .steady = std::chrono::steady_clock::now()};
+}
+
+double Observer::Since(Instant committed, SteadyTime done) const {
   // The two clocks may differ a little when the database is another machine.
-  const double took = std::max(0.0, Seconds(clock_.Now() - committed));
-  for (std::size_t i = 0; i < events; ++i) commit_to_ack_.Observe(took);
+  return std::max(0.0, Seconds(turn_.wall - committed) + Seconds(done - turn_.steady));
+}
+
+void Observer::Produced(Instant committed, SteadyTime read, SteadyTime produced) {
+  read_.Observe(Since(committed, read));
+  queue_.Observe(Seconds(produced - read));
+}
+
+void Observer::Heard(std::chrono::microseconds after) {
+  ++acknowledged_;
+  acknowledge_.Observe(Seconds(after));
+}
+
+Observer::OfTopic& Observer::Of(std::string_view topic) {
+  const auto found = topics_.find(topic);
+  if (found != topics_.end()) return found->second;
+  const std::string name(topic);
+  const OfTopic counters{
+      .events = registry_.AddCounter("relay_events_total", "Events acknowledged by Kafka",
+                                     {{"topic", name}}),
+      .bytes = registry_.AddCounter("relay_bytes_total",
+                                    "Keys and values of the events acknowledged by Kafka",
+                                    {{"topic", name}})};
+  return topics_.emplace(name, counters).first->second;
+}
+
+void Observer::Acknowledged(std::string_view topic, Instant committed, std::size_t bytes,
+                            std::size_t events) {
+  const auto& counters = Of(topic);
+  counters.events.Increment(static_cast<double>(events));
+  counters.bytes.Increment(static_cast<double>(bytes));
+  // The two clocks may differ a little when the database is another machine.
+  commit_to_ack_.Observe(std::max(0.0, Seconds(clock_.Now() - committed)), events);
 }
 
 void Observer::Rebuilding() {
@@ -104,6 +180,23 @@ void Observer::Reconnected(const std::string& cause) {
 void Observer::Leading(bool leads) {
   leader_.Set(leads ? 1 : 0);
   if (!leads) uncovered_since_ = 0;
+  const std::lock_guard lock(mutex_);
+  leads_ = leads;
+  slot_.reset();
+}
+
+void Observer::Slot(const SlotReport& report, SteadyTime asked) {
+  const std::lock_guard lock(mutex_);
+  // A look may end after the lead did.
+  if (!leads_) return;
+  slot_ = report;
+  slot_asked_ = asked;
+}
+
+std::optional<SlotReport> Observer::KnownSlot() const {
+  const std::lock_guard lock(mutex_);
+  if (!slot_ || std::chrono::steady_clock::now() - slot_asked_ > kSlotKnown) return std::nullopt;
+  return slot_;
 }
 
 void Observer::Checkpointed(bool everything) {
@@ -129,6 +222,8 @@ void Observer::QueueFull(std::chrono::steady_clock::duration held) const {
 }
 
 void Observer::Progress(const Acknowledgements& acknowledgements, Lsn seen) {
+  turn_ = Now();
+  for (auto* histogram : {&commit_to_ack_, &read_, &queue_, &acknowledge_}) histogram->HandOver();
   const Lsn confirmed = acknowledgements.Confirmed();
   in_flight_.Set(static_cast<double>(acknowledgements.InFlight()));
   lag_bytes_.Set(seen > confirmed ? static_cast<double>(seen.value - confirmed.value) : 0.0);

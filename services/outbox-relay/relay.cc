@@ -44,8 +44,12 @@ Relay::Relay(RelaySettings settings, const log::Logger& logger, Observer& observ
       progress_(settings_.promise),
       leadership_(settings_.takeover_after, progress_),
       writer_(settings_, waiter_, progress_, leadership_, refusals_, logger, observer),
-      snapshots_(settings_.database, logger, [this] { waiter_.Wake(); }),
-      checkpoints_(settings_, progress_, leadership_, writer_, snapshots_),
+      inquirer_(
+          settings_.database, settings_.slot, logger,
+          {.on_snapshot = [this] { waiter_.Wake(); },
+           .on_slot =
+               [this](const SlotReport& report) { observer_.Slot(report, SteadyClock::now()); }}),
+      checkpoints_(settings_, progress_, leadership_, writer_, inquirer_),
       lanes_(settings_, logger, observer),
       rows_(settings_, progress_, leadership_, writer_, refusals_, lanes_, logger, observer) {
   if (!settings_.wait_for_standbys.empty()) {
@@ -241,6 +245,7 @@ void Relay::Disconnect() {
   passing_.reset();
   lanes_.GiveUpRelease();
   observer_.AwaitsStandbys({});
+  inquirer_.WatchSlot(false);
   observer_.Leading(false);
   control_.Say(Role::kConnecting);
 }

@@ -21,6 +21,7 @@
 #include "services/outbox-relay/domain/pgoutput.h"
 #include "services/outbox-relay/domain/progress.h"
 #include "services/outbox-relay/domain/refusals.h"
+#include "services/outbox-relay/inquirer.h"
 #include "services/outbox-relay/kafka_writer.h"
 #include "services/outbox-relay/lanes.h"
 #include "services/outbox-relay/leadership.h"
@@ -28,7 +29,6 @@
 #include "services/outbox-relay/parking.h"
 #include "services/outbox-relay/relay_settings.h"
 #include "services/outbox-relay/row_sender.h"
-#include "services/outbox-relay/snapshot_taker.h"
 #include "services/outbox-relay/standby_watch.h"
 #include "services/outbox-relay/table_cursor.h"
 #include "services/outbox-relay/waiter.h"
@@ -137,7 +137,7 @@ class Relay {
   Leadership leadership_;
   Refusals refusals_;
   KafkaWriter writer_;
-  SnapshotTaker snapshots_;
+  Inquirer inquirer_;
   Checkpoints checkpoints_;
   Lanes lanes_;
   RowSender rows_;

@@ -27,6 +27,7 @@ bool Relay::AwaitLock(const std::function<bool()>& try_lock, const std::stop_tok
     if (stop.stop_requested()) return false;
   }
   observer_.Leading(true);
+  inquirer_.WatchSlot(settings_.source == Source::kWal);
   control_.Say(Role::kLeads);
   return true;
 }

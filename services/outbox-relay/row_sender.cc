@@ -44,6 +44,7 @@ bool RowSender::Send(std::uint32_t table, const std::vector<Field>& fields) {
   const auto described = tables_.find(table);
   if (described == tables_.end()) throw DecodeFault("a row of a table that was not described");
   row_ = &fields;
+  row_read_ = leadership_.Turn();
   if (TryProduce(described->second)) return true;
   held_->table = table;
   return false;
@@ -114,6 +115,8 @@ kafka::Produced RowSender::Produce(const OutboxRow& row, const std::vector<Heade
   const auto produced = writer_.Produce(
       {.topic = row.topic, .key = row.key, .value = row.payload, .token = token}, record_headers);
   if (produced == kafka::Produced::kQueued) {
+    observer_.Produced(progress_.acknowledgements().CommitTime(), row_read_,
+                       held_ ? SteadyClock::now() : row_read_);
     lanes_.Sent(row.event_id);
     Failpoint("after_produce");
   } else {

@@ -99,6 +99,7 @@ class RowSender {
   HeaderBuilder header_builder_;
   std::map<std::uint32_t, Readable<Table>> tables_;  // by oid, of this connection
   const std::vector<Field>* row_ = nullptr;          // the one being sent or held
+  SteadyTime row_read_;
   std::optional<Held> held_;
   std::string commit_lsn_;  // of the open transaction, as a header
 };

@@ -1,5 +1,6 @@
 """Faults of a stack as contexts that hold while somebody looks, and people who go on signing in meanwhile."""
 import contextlib
+import subprocess
 import threading
 import time
 
@@ -11,6 +12,8 @@ from tests.support.api import Auth, Refused
 from tests.support.observe import code_on_phone, metric, post_json, query, wait_for
 
 PEOPLE = 3
+# For slot_behind: no checkpoint of the server takes the WAL away while somebody looks.
+SMALL_SLOT = {"postgres": {"max_slot_wal_keep_size": "128MB", "checkpoint_timeout": "1h"}}
 PATIENCE = 2  # seconds until one who gets no code gives up and another comes
 
 
@@ -112,6 +115,27 @@ def event_without_topic(stack):
     query(stack.variables()["DATABASE_URL"],
           "INSERT INTO auth.event_log (event_id, topic, key, type, seq, payload, headers) "
           "VALUES (gen_random_uuid(), 'nowhere', 'fault', 'fault.held', 1, '{}', '{}') RETURNING 1")
+    yield
+
+
+def fill_wal(database, mebibytes):
+    """WAL that is nobody's event, as tables of others write it."""
+    query(database, "SELECT count(pg_logical_emit_message(false, 'filler', repeat('x', 1048576))) FROM generate_series(1, %s)", mebibytes)
+
+
+@contextlib.contextmanager
+def slot_behind(stack):
+    """The relay is paused, and others write more WAL than the slot may keep (SMALL_SLOT)."""
+    relay, database = stack.part("relay"), stack.variables()["DATABASE_URL"]
+
+    def told(name, **labels):
+        return metric(relay.metrics, name, **labels)
+
+    subprocess.run([stack.binary("countersignctl"), "relay", "pause", "--socket", relay.admin_socket], check=True, capture_output=True)
+    fill_wal(database, 90)
+    wait_for(lambda: told("relay_slot_retained_bytes") > told("relay_slot_safe_bytes"), "the relay to see what the slot keeps")
+    fill_wal(database, 60)
+    wait_for(lambda: told("relay_slot_wal_status", status="unreserved") == 1, "the relay to see that it is too much")
     yield
 
 

@@ -35,6 +35,7 @@ class Scenario:
     samples: int = 24
     every: float = 1.0
     standby: bool = False  # with a second relay
+    settings: dict = dataclasses.field(default_factory=dict)  # of the stack
 
 
 @contextlib.contextmanager
@@ -47,8 +48,11 @@ SCENARIOS = {
     "kafka_away": Scenario(
         "Kafka is killed.", faults.killed("kafka"), ("CountersignRelayBehind", "CountersignRelayStandsStill"), 30, 2.0),
     "event_held": Scenario(
-        "An event of a topic that does not exist is committed.", faults.event_without_topic,
-        ("CountersignRelayBehind", "CountersignRelayStandsStill"), 30, 2.0),
+        "An event of a topic that does not exist is committed, and the relay may park none.", faults.event_without_topic,
+        ("CountersignRelayBehind", "CountersignRelayStandsStill"), 30, 2.0, settings={"relay": {"on_refusal": "hold"}}),
+    "key_parked": Scenario(
+        "An event of a topic that does not exist is committed, and its key is parked.", faults.event_without_topic,
+        ("CountersignKeysParked",), 30, 2.0),
     "relay_killed": Scenario(
         "The only relay is killed.", faults.killed("relay"),
         ("CountersignNoRelayLeads", "CountersignProcessDown", "CountersignServiceDown")),
@@ -57,6 +61,9 @@ SCENARIOS = {
         ("CountersignNoRelayLeads", "CountersignRelayReconnects")),
     "leader_killed": Scenario(
         "The relay that leads is killed, another takes over.", faults.killed("relay"), ("CountersignProcessDown",), standby=True),
+    "slot_falls_behind": Scenario(
+        "The relay is paused while others write more WAL than its slot may keep.", faults.slot_behind,
+        ("CountersignSlotKeepsWal", "CountersignSlotNearlyLost"), 12, settings=faults.SMALL_SLOT),
     "otp_dies_again_and_again": Scenario(
         "otp is killed and started four times.", faults.restarted("otp", 4), ("CountersignRestarts",)),
     "postgres_away": Scenario(
@@ -105,7 +112,7 @@ def targets(parts):
 
 
 def record(name, scenario):
-    with Stack(run_dir=ROOT / ".run" / "record", fresh=True) as stack, standby_of(stack, scenario.standby) as standby:
+    with Stack(run_dir=ROOT / ".run" / "record", fresh=True, settings=scenario.settings) as stack, standby_of(stack, scenario.standby) as standby:
         parts = [stack.part("auth"), stack.part("otp"), stack.part("relay"), *standby]
         with faults.people(stack), Recorder(targets(parts), names_of_rules(), scenario.every) as recorder:
             recorder.wait(BEFORE)

@@ -100,13 +100,16 @@ class Recorder:
 
 
 def run_length(values):
-    """'5x2' instead of '5 5 5', as promtool reads it."""
+    """'5x2' instead of '5 5 5', as promtool reads it; it knows no repetition of what is no number."""
     words, index = [], 0
     while index < len(values):
         end = index
         while end + 1 < len(values) and values[end + 1] == values[index]:
             end += 1
         repeats = end - index
-        words.append(values[index] if not repeats or values[index] == STALE else f"{values[index]}x{repeats}")
+        if values[index].lower() == "nan":
+            words += ["NaN"] * (repeats + 1)
+        else:
+            words.append(values[index] if not repeats or values[index] == STALE else f"{values[index]}x{repeats}")
         index = end + 1
     return " ".join(words)

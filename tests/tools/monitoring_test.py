@@ -152,6 +152,20 @@ def test_a_metric_that_nobody_exports_is_found(query, unknown):
     assert unknown_metrics([query]) == unknown
 
 
+def without_a_panel(queries):
+    """Of the relay's metrics; a histogram is shown by any of its series."""
+    def base(name):
+        return re.sub(r"_(bucket|sum|count)$", "", name)
+    relays = {base(name) for name in registered() if name.startswith("relay_")}
+    return relays - {base(name) for query in queries for name in metrics_of(query)}
+
+
+def test_every_metric_of_the_relay_has_a_panel():
+    queries = promtool.dashboard_queries()
+    assert without_a_panel(queries) == set()
+    assert without_a_panel(query for query in queries if "relay_paused" not in query) == {"relay_paused"}, "one without is found"
+
+
 def test_the_dashboard_is_what_its_table_says():
     done = subprocess.run([sys.executable, "-m", "tools.docs.dashboard", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -185,6 +199,7 @@ def test_the_recorder_reads_the_text_format_and_writes_promtools():
     page = '# HELP up Help\n# TYPE up gauge\nup 1\nrpc_seconds_bucket{rpc="A",le="+Inf"} 3\n'
     assert parse(page) == {("up", ""): "1", ("rpc_seconds_bucket", 'rpc="A",le="+Inf"'): "3"}
     assert run_length(["_", "_", "1", "1", "1", "2", "stale", "_"]) == "_x1 1x2 2 stale _"
+    assert run_length(["Nan", "Nan", "7", "7", "Nan"]) == "NaN NaN 7x1 NaN"
 
 
 class Page(socketserver.StreamRequestHandler):

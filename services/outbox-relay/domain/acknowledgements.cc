@@ -54,6 +54,11 @@ void Acknowledgements::Release() {
   Settle();
 }
 
+Instant Acknowledgements::CommitTime() const {
+  Invariant(open_, "only an open transaction has a time of its own");
+  return transactions_.back().commit_time;
+}
+
 std::optional<Instant> Acknowledgements::Oldest() const {
   if (transactions_.empty()) return std::nullopt;
   return transactions_.front().commit_time;

@@ -60,6 +60,8 @@ class Acknowledgements {
   [[nodiscard]] bool Idle() const { return transactions_.empty(); }
   [[nodiscard]] bool HasOpen() const { return open_; }
   [[nodiscard]] std::size_t InFlight() const { return in_flight_; }
+  // When the open transaction was committed.
+  [[nodiscard]] Instant CommitTime() const;
   // When the oldest transaction that is not confirmed was committed.
   [[nodiscard]] std::optional<Instant> Oldest() const;
 

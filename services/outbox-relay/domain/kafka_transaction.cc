@@ -24,16 +24,18 @@ void KafkaTransaction::Read(Lsn end) {
   if (open()) whole_ = true;
 }
 
-void KafkaTransaction::Delivery(std::string_view topic, Instant committed) {
+void KafkaTransaction::Delivery(std::string_view topic, Instant committed, std::size_t bytes) {
   const auto end = delivered_.rbegin() + std::min(kLookBack, std::ssize(delivered_));
   const auto same = std::find_if(delivered_.rbegin(), end, [&](const auto& group) {
     return group.topic == topic && group.committed == committed;
   });
   if (same != end) {
     ++same->events;
+    same->bytes += bytes;
     return;
   }
-  delivered_.push_back({.topic = std::string(topic), .committed = committed, .events = 1});
+  delivered_.push_back(
+      {.topic = std::string(topic), .committed = committed, .events = 1, .bytes = bytes});
 }
 
 std::vector<KafkaTransaction::Delivered> KafkaTransaction::Committed(Time now) {

@@ -21,6 +21,7 @@ class KafkaTransaction {
     std::string topic;
     Instant committed;
     std::size_t events = 0;
+    std::size_t bytes = 0;
   };
 
   // What comes within this time shares a transaction: each costs the cluster several requests.
@@ -39,7 +40,7 @@ class KafkaTransaction {
   [[nodiscard]] bool open() const { return begun_.has_value(); }
   // A transaction of PostgreSQL was read to its end.
   void Read(Lsn end);
-  void Delivery(std::string_view topic, Instant committed);
+  void Delivery(std::string_view topic, Instant committed, std::size_t bytes);
   // It is committed; what that made visible.
   [[nodiscard]] std::vector<Delivered> Committed(Time now);
   // It is not committed. Everything in it comes again.

@@ -71,6 +71,22 @@ TEST_F(ProducerTest, BringsKeyValueAndHeadersByteForByte) {
                           Pair("binary", std::string("a\0\xff", 3)), Pair("ce_id", "again")));
 }
 
+TEST_F(ProducerTest, TellsHowBigARecordWasAndHowLongItTook) {
+  const Topic topic;
+  Producer producer(Settings());
+  const auto began = std::chrono::steady_clock::now();
+  Send(producer, {.topic = topic.name(), .key = "four", .value = "seventy", .token = 1});
+  std::size_t bytes = 0;
+  std::chrono::microseconds age{-1};
+  ASSERT_TRUE(producer.Flush(10s, [&](const Delivery& delivery) {
+    bytes = delivery.bytes;
+    age = delivery.Age();
+  }));
+  EXPECT_EQ(bytes, 11U);
+  EXPECT_GT(age.count(), 0);
+  EXPECT_LE(age, std::chrono::steady_clock::now() - began);
+}
+
 TEST_F(ProducerTest, TellsTheFateOfEachRecordOnce) {
   const Topic topic;
   Producer producer(Settings());

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -51,11 +52,13 @@ class RunningRelay {
     return registry_.AddCounter(name, "").Value();
   }
   // What the alarm of docs/operations.md looks at.
-  [[nodiscard]] double LagSeconds() const {
+  [[nodiscard]] double LagSeconds() const { return Shown("relay_lag_seconds").value_or(0); }
+  // A series with its labels as a scrape sees it; empty if there is none.
+  [[nodiscard]] std::optional<double> Shown(const std::string& series) const {
     const std::string page = registry_.Text();
-    const std::string name = "\nrelay_lag_seconds ";
-    const auto at = page.find(name);
-    return at == std::string::npos ? 0.0 : std::stod(page.substr(at + name.size()));
+    const auto at = page.find("\n" + series + " ");
+    if (at == std::string::npos) return std::nullopt;
+    return std::stod(page.substr(at + series.size() + 2));
   }
   [[nodiscard]] double Reconnects(const std::string& cause) {
     return registry_.AddCounter("relay_reconnects_total", "", {{"cause", cause}}).Value();

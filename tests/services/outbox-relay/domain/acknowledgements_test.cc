@@ -51,6 +51,7 @@ TEST(AcknowledgementsTest, NeverPassesAnUnacknowledgedTransactionWhateverTheOrde
 TEST(AcknowledgementsTest, DoesNotConfirmATransactionThatIsStillOpen) {
   Acknowledgements acknowledgements(Lsn{5});
   acknowledgements.Open(At(1));
+  EXPECT_EQ(acknowledgements.CommitTime(), At(1));
   const auto token = acknowledgements.AddEvent();
   acknowledgements.Acknowledge(token);
   EXPECT_EQ(acknowledgements.Confirmed(), Lsn{5});

@@ -34,17 +34,18 @@ TEST(KafkaTransactionTest, EndsWhenNothingIsInFlightOrAfterItsTime) {
 TEST(KafkaTransactionTest, TellsWhatBecameVisibleWhenItIsCommittedAndNothingWhenItIsLost) {
   KafkaTransaction transaction(60s);
   transaction.Begin(kNow);
-  transaction.Delivery("a", Instant{1s});
-  transaction.Delivery("b", Instant{1s});
-  transaction.Delivery("a", Instant{1s});
-  transaction.Delivery("a", Instant{2s});
+  transaction.Delivery("a", Instant{1s}, 10);
+  transaction.Delivery("b", Instant{1s}, 7);
+  transaction.Delivery("a", Instant{1s}, 5);
+  transaction.Delivery("a", Instant{2s}, 1);
   const auto visible = transaction.Committed(kNow);
   ASSERT_EQ(visible.size(), 3U);
   EXPECT_EQ(visible[0].topic, "a");
   EXPECT_EQ(visible[0].events, 2U);
+  EXPECT_EQ(visible[0].bytes, 15U);
   EXPECT_EQ(visible[2].committed, Instant{2s});
   transaction.Begin(kNow);
-  transaction.Delivery("a", Instant{3s});
+  transaction.Delivery("a", Instant{3s}, 1);
   transaction.Lost();
   EXPECT_FALSE(transaction.open());
   transaction.Begin(kNow);
