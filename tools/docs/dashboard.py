@@ -59,6 +59,8 @@ ROWS = {
          [("max by (job) (relay_canary_seconds)", "{{job}}")], 10),
         ("Canaries overdue and relays paused", "CountersignCanaryOverdue and CountersignRelayPaused.", "short",
          [("sum by (job) (relay_canary_overdue)", "{{job}} canaries overdue"), ("sum by (job) (relay_paused)", "{{job}} paused")], 1),
+        ("Waiting for a standby", "A commit that wait_for_standbys holds back; moments are usual.", "short",
+         [("max by (job) (relay_awaits_standbys)", "{{job}}")], 1),
         ("Keys parked", "Kafka refuses their next event for good. CountersignKeysParked from one.", "short",
          [("max by (job) (relay_parked_keys)", "{{job}}")], 1),
         ("Events left waiting behind a parked one", "", "short",

@@ -129,5 +129,51 @@ TEST_F(ObserverTest, OnlyTheLeaderKnowsTheSlotAndOnlyWhileItIsToldOf) {
   EXPECT_FALSE(known()) << "the database has not answered for long";
 }
 
+TEST_F(ObserverTest, WhatAFaultMadeItForgetIsStillLate) {
+  acknowledgements_.Open(clock_.now - 60s);
+  const auto token = acknowledgements_.AddEvent();
+  Turn();
+  observer_.Reconnected("kafka");
+  const auto before = acknowledgements_;
+  acknowledgements_ = Acknowledgements{Lsn{}};
+  Turn();
+  EXPECT_NEAR(Shown("relay_lag_seconds"), 60, 1e-3) << "nobody has brought it";
+  // It is read again.
+  acknowledgements_ = before;
+  Turn();
+  EXPECT_NEAR(Shown("relay_lag_seconds"), 60, 1e-3);
+  acknowledgements_.Acknowledge(token);
+  acknowledgements_.Close(Lsn{100});
+  Turn();
+  EXPECT_EQ(Shown("relay_lag_seconds"), 0);
+}
+
+TEST_F(ObserverTest, WhatTheNextSessionFindsDoneIsNotLate) {
+  acknowledgements_.Open(clock_.now - 60s);
+  Turn();
+  observer_.Reconnected("kafka");
+  acknowledgements_ = Acknowledgements{Lsn{100}};
+  Turn();
+  EXPECT_EQ(Shown("relay_lag_seconds"), 0);
+}
+
+TEST_F(ObserverTest, WhatAnotherRelayShallBringIsNotThisOnesLag) {
+  acknowledgements_.Open(clock_.now - 60s);
+  Turn();
+  observer_.Reconnected("connection_lost");
+  observer_.StandsBy();
+  acknowledgements_ = Acknowledgements{Lsn{}};
+  Turn();
+  EXPECT_EQ(Shown("relay_lag_seconds"), 0);
+}
+
+TEST_F(ObserverTest, AWaitForAStandbyIsLate) {
+  observer_.AwaitsStandbys(clock_.now - 60s);
+  Turn();
+  EXPECT_NEAR(Shown("relay_lag_seconds"), 60, 1e-3);
+  observer_.AwaitsStandbys({});
+  EXPECT_EQ(Shown("relay_lag_seconds"), 0);
+}
+
 }  // namespace
 }  // namespace countersign::relay
