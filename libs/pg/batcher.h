@@ -57,6 +57,9 @@ struct BatcherOptions {
   // Of each key at most one command is in flight, and a batch is sorted by key. False for reads:
   // then keys are ignored.
   bool distinct_keys = true;
+  // The next command of a key runs only when the one before it has been answered. Else their
+  // answers, which come from several threads, may overtake each other.
+  bool answers_in_order = false;
   // The statement changes nothing, so after a lost connection it is simply run again, once.
   bool read_only = false;
   // How long a command that met a held row by itself goes on trying, each time for one lock_timeout

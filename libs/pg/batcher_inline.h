@@ -310,6 +310,10 @@ auto Batcher<Command, Answer>::Reopen(Ticket& ticket, Command& command) -> Entry
 // Frees the keys first, so that the commands behind them run while these callers are answered.
 template <typename Command, typename Answer>
 void Batcher<Command, Answer>::Finish(Settlement& settlement) {
+  const auto answer_all = [&settlement] {
+    for (auto& [done, answer] : settlement.answers) done(std::move(answer));
+  };
+  if (options_.answers_in_order) answer_all();
   std::unique_lock lock(mutex_);
   for (Key* key : settlement.released) queue_.Release(key);
   while (!settlement.put_back.empty()) {
@@ -329,7 +333,7 @@ void Batcher<Command, Answer>::Finish(Settlement& settlement) {
     if (more) sleeper.notify_one();
     if (!settlement.alone.empty() || !settlement.blocked.empty()) alone_ready_.notify_all();
   }
-  for (auto& [done, answer] : settlement.answers) done(std::move(answer));
+  if (!options_.answers_in_order) answer_all();
 }
 
 }  // namespace countersign::pg

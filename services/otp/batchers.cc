@@ -18,6 +18,12 @@ pg::BatcherOptions Writing(metrics::Registry& registry, const char* name, std::s
           .observe = pg::BatchMetrics(registry, name)};
 }
 
+// The codes of one number are sent in the order of these answers.
+pg::BatcherOptions InOrder(pg::BatcherOptions options) {
+  options.answers_in_order = true;
+  return options;
+}
+
 // `use` is called with the name and the batcher, for each of them.
 template <typename Use>
 void ForEach(const Batchers& batchers, Use use) {
@@ -31,7 +37,8 @@ void ForEach(const Batchers& batchers, Use use) {
 }  // namespace
 
 Batchers::Batchers(const Terms& terms, metrics::Registry& registry)
-    : intents(terms.database, Writing(registry, kIntents, terms.writers), IntentWork(terms.intent)),
+    : intents(terms.database, InOrder(Writing(registry, kIntents, terms.writers)),
+              IntentWork(terms.intent)),
       begins(terms.database, Writing(registry, kBegins, terms.writers), BeginWork(terms.send)),
       finishes(terms.database, Writing(registry, kFinishes, terms.writers), FinishWork()),
       guesses(terms.database, Writing(registry, kGuesses, terms.writers), GuessWork(terms.guess)),
