@@ -173,7 +173,7 @@ bool Relay::ReadAvailable(const std::stop_token& stop) {
   for (int i = 0; i < kReadBudget; ++i) {
     leadership_.StayAwake();
     if (rows_.Holds() && !rows_.TryHeld()) return false;
-    if (awaited_ && !TryAwaited()) return false;
+    if (awaited_ && (Rests() || !TryAwaited())) return false;
     if (passing_) PassWal(*passing_);
     if (progress_.acknowledgements().Full() || Rests() || EndsHere(stop)) return false;
     const auto frame = leadership_.stream()->Read();

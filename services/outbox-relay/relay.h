@@ -113,6 +113,7 @@ class Relay {
                                 const std::stop_token& stop);
 
   // What a failover could take back waits (relay_standbys.cc).
+  [[nodiscard]] bool StandbysHave(Lsn position);
   void HandleBegin(const Begin& begin);
   [[nodiscard]] bool TryAwaited();
   void TellOfStandbys(Awaited& awaited);

@@ -15,7 +15,7 @@ using SteadyClock = std::chrono::steady_clock;
 
 void Relay::ReleaseWanted(const std::stop_token& stop) {
   if (stop.stop_requested() || !control_.MayRead() || SteadyClock::now() < lanes_.Due()) return;
-  if (rows_.Holds() || progress_.acknowledgements().HasOpen()) return;
+  if (rows_.Holds() || awaited_ || progress_.acknowledgements().HasOpen()) return;
   if (cursor_ && cursor_->snapshot().empty()) return;  // nothing was read yet
   const auto wanting = lanes_.Wanting();
   // A topic is tried once, and not waited for anew for each of its keys.

@@ -17,6 +17,16 @@ constexpr milliseconds kLook{100};
 
 }  // namespace
 
+// Throws if nobody can tell: a server that stops would wait for this relay.
+bool Relay::StandbysHave(Lsn position) {
+  if (!standbys_ || standbys_->Have(position)) return true;
+  const auto why = standbys_->BlindFor(settings_.takeover_after);
+  if (!why.empty()) {
+    throw pg::ReplicationFault("standbys", "the standbys' positions cannot be read: " + why);
+  }
+  return false;
+}
+
 void Relay::HandleBegin(const Begin& begin) {
   awaited_ = Awaited{.begin = begin, .since = SteadyClock::now()};
   (void)TryAwaited();
@@ -26,7 +36,7 @@ void Relay::HandleBegin(const Begin& begin) {
 bool Relay::TryAwaited() {
   const Begin& begin = awaited_->begin;
   // The commit's record begins there.
-  if (standbys_ && !standbys_->Have(Lsn{begin.final_lsn.value + 1})) {
+  if (!StandbysHave(Lsn{begin.final_lsn.value + 1})) {
     observer_.AwaitsStandbys(begin.commit_time);
     TellOfStandbys(*awaited_);
     return false;
@@ -57,7 +67,7 @@ void Relay::EndWait(const Awaited& awaited) {
 // refused there.
 void Relay::PassWal(Lsn end) {
   passing_ = end;
-  if (standbys_ && !standbys_->Have(end)) return;
+  if (!StandbysHave(end)) return;
   progress_.Pass(end);
   passing_.reset();
 }
@@ -67,7 +77,9 @@ bool Relay::AwaitStandbys(Lsn written, const std::stop_token& stop) {
   if (!standbys_) return true;
   Awaited awaited{.begin = {.final_lsn = written, .commit_time = SystemClock().Now()},
                   .since = SteadyClock::now()};
-  while (!standbys_->Have(written)) {
+  // It is not read from meanwhile, and what lies there would wake this thread again and again.
+  if (auto* stream = leadership_.stream()) waiter_.Watch(stream->socket(), 0);
+  while (!StandbysHave(written)) {
     if (stop.stop_requested()) return false;
     observer_.AwaitsStandbys(awaited.begin.commit_time);
     TellOfStandbys(awaited);

@@ -38,6 +38,12 @@ bool StandbyWatch::Have(Lsn position) {
   return false;
 }
 
+std::string StandbyWatch::BlindFor(milliseconds limit) const {
+  const std::lock_guard lock(mutex_);
+  if (!blind_since_ || std::chrono::steady_clock::now() - *blind_since_ < limit) return {};
+  return why_blind_;
+}
+
 std::string StandbyWatch::Last() const {
   const std::lock_guard lock(mutex_);
   return last_;
@@ -47,6 +53,8 @@ void StandbyWatch::Forget() {
   const std::lock_guard lock(mutex_);
   position_ = {};
   wanted_ = {};
+  last_.clear();
+  blind_since_.reset();
   ++term_;
 }
 
@@ -66,10 +74,17 @@ void StandbyWatch::Serve(const std::stop_token& stop) {
       logger_.Warn("the standbys' positions cannot be read", {{"why", fault.what()}});
       connection.reset();
       pause = kPauseAfterFault;
+      Blind(fault.what());
     }
     lock.lock();
     if (behind()) asked_.wait_for(lock, stop, pause, [] { return false; });
   }
+}
+
+void StandbyWatch::Blind(const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  if (!blind_since_) blind_since_ = std::chrono::steady_clock::now();
+  why_blind_ = why;
 }
 
 bool StandbyWatch::Look(std::optional<pg::Connection>& connection, std::uint64_t term) {
@@ -83,6 +98,7 @@ bool StandbyWatch::Look(std::optional<pg::Connection>& connection, std::uint64_t
   {
     const std::lock_guard lock(mutex_);
     if (term != term_) return false;
+    blind_since_.reset();
     last_ = row.Get<std::string>(2);
     const Lsn before = position_.safe();
     position_.Looked(*written, flushed);

@@ -1,5 +1,6 @@
 #pragma once
 // Asks the primary how far its standbys are, on a thread and a connection of its own.
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -26,6 +27,9 @@ class StandbyWatch {
   // Every standby has the whole record that ends at this position or has it inside. If not, they
   // are asked until they do.
   [[nodiscard]] bool Have(Lsn position);
+  // Why nothing could be learned for longer than this; empty if something was. A server that stops
+  // answers no more questions, and waits for whoever streams from it.
+  [[nodiscard]] std::string BlindFor(std::chrono::milliseconds limit) const;
   // The slot that is furthest behind; empty before the first look.
   [[nodiscard]] std::string Last() const;
   // Whatever was known was of another server.
@@ -33,6 +37,7 @@ class StandbyWatch {
 
  private:
   void Serve(const std::stop_token& stop);
+  void Blind(const std::string& why);
   // Whether they have more than before; connects if needed.
   [[nodiscard]] bool Look(std::optional<pg::Connection>& connection, std::uint64_t term);
 
@@ -47,6 +52,8 @@ class StandbyWatch {
   StandbyPosition position_;
   Lsn wanted_;
   std::string last_;
+  std::optional<std::chrono::steady_clock::time_point> blind_since_;
+  std::string why_blind_;
   std::uint64_t term_ = 0;  // of the server that is asked
 
   std::jthread thread_;  // last: it uses everything above

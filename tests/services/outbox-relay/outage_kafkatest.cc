@@ -204,5 +204,25 @@ TEST_F(DatabaseOutageTest, OutlivesStopAndKillOfPostgresWithoutLoss) {
   EXPECT_EQ(relay->Health(), "");
 }
 
+// A server that stops answers no question about its standbys any more, but waits for the relay.
+TEST_F(DatabaseOutageTest, AStopOfPostgresIsNotHeldUpByACommitThatWaitsForAStandby) {
+  const Topic topic;
+  const std::string standby = slot_ + "_standby";
+  EXPECT_EQ(
+      Scalar<int>("SELECT 1 FROM pg_create_physical_replication_slot('" + standby + "', true)"), 1);
+  auto settings = MakeSettings();
+  settings.wait_for_standbys = {standby};
+  const auto relay = Start(settings);
+  AppendNumbers(topic.name(), 1, 10);
+  ASSERT_TRUE(Eventually([&] { return relay->Gauge("relay_awaits_standbys") == 1; }));
+  const auto began = std::chrono::steady_clock::now();
+  servers_->Stop("postgres");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 15s);
+  servers_->Start("postgres");
+  Connect();
+  EXPECT_GE(relay->Reconnects("standbys"), 1);
+  static_cast<void>(Scalar<int>("SELECT count(pg_drop_replication_slot('" + standby + "'))::int"));
+}
+
 }  // namespace
 }  // namespace countersign::relay

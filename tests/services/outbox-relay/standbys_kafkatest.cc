@@ -176,6 +176,19 @@ TEST_F(StandbysTest, InATransactionOfKafkaNothingWaitsWithALaterCommit) {
   EXPECT_TRUE(Eventually([&] { return topic.Values().size() == 5; }));
 }
 
+TEST_F(StandbysTest, WhatWaitedStaysWhenTheRelayIsPausedMeanwhile) {
+  const Topic topic;
+  const auto relay = Start(Waits());
+  const auto near = Follow(Near());
+  Append({.topic = topic.name(), .payload = "1"});
+  AwaitWaiting(*relay);
+  relay->control().Pause();
+  const auto far = Follow(Far());
+  EXPECT_FALSE(Eventually([&] { return !topic.Values().empty(); }, 1s));
+  relay->control().Resume();
+  EXPECT_EQ(topic.AwaitRecords(1)[0].value, "1");
+}
+
 TEST_F(StandbysTest, ManyCommitsComeInOrderBehindStandbysThatKeepUp) {
   const Topic topic;
   const auto relay = Start(Waits());
